@@ -1,0 +1,5 @@
+"""Tapeline takes a market from tick to trade."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

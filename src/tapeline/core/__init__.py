@@ -1,0 +1,1 @@
+"""The ground: nouns, outcomes, time, configuration, errors. Imports no other room."""
