@@ -1,0 +1,20 @@
+"""Keys of vendors. They live in the environment, are handed to the adapter that needs them and appear nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class AlpacaKeys:
+    """A key pair. Its text form shows neither."""
+
+    key_id: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+def alpaca_keys(environ: Mapping[str, str]) -> AlpacaKeys | None:
+    """Return the pair from APCA_API_KEY_ID and APCA_API_SECRET_KEY, or None when either is missing."""
+    key_id, secret_key = environ.get("APCA_API_KEY_ID", ""), environ.get("APCA_API_SECRET_KEY", "")
+    return AlpacaKeys(key_id, secret_key) if key_id and secret_key else None
