@@ -169,11 +169,11 @@ def _parse(text: str, where: str, name: str) -> Any:
     kind = _kind_at(tuple(path[:-1]))
     if kind is not None and _section_fields(kind)[path[-1]] is str:
         return text
+    if "\n" in text:
+        raise ConfigError(f"{name} holds more than one line: give one TOML value")
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        if "\n" in text:
-            raise ConfigError(f"{name} holds more than one line: give one TOML value") from None
         return text
 
 

@@ -1,0 +1,33 @@
+# Everything a newcomer needs; each target does its own set-up. No root, no key, no server.
+SHELL := /bin/bash
+BIN := .venv/bin
+.PHONY: help demo test setup check bench clean dev
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## create .venv with the hash-locked packages and compile the kernels
+	@scripts/setup.sh run
+
+dev: ## the same, with the tools for checking and testing
+	@scripts/setup.sh dev
+
+demo: setup ## replay the flash crash of 6 May 2010 from wire to booked fill (ARGS="--exit --json")
+	@$(BIN)/tapeline demo $(ARGS)
+
+test: dev ## run the whole suite (ARGS="-k name" narrows it)
+	@$(BIN)/python scripts/browser_note.py
+	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+check: dev ## format, lint, types, layer law
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: dev ## run every benchmark and print one JSON line each
+	@$(BIN)/tapeline bench all $(ARGS)
+
+clean: ## remove the environment and every cache
+	rm -rf .venv build dist out .ruff_cache .mypy_cache .import_linter_cache .hypothesis .pytest_cache
+	find src tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
