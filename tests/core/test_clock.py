@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import anyio
 import pytest
@@ -10,7 +11,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapeline.core.clock import LogicalClock, SystemClock, actor, sleep_s
+from tapeline.core.clock import LogicalClock, SystemClock, actor, sleep_s, together
 
 
 async def _sleepers(plans: dict[str, list[int]], jitter: random.Random | None = None) -> list[tuple[int, str]]:
@@ -141,3 +142,43 @@ def test_the_wall_clock_sleeps_to_its_moment(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("tapeline.core.clock.anyio.sleep", fake_sleep)
     trio.run(clock.sleep_until, 10)
     assert slept == [10e-9, 10e-9, 3e-9]
+
+
+@given(naps=st.lists(st.integers(0, 50), max_size=8), other=st.integers(1, 200))
+def test_a_parent_goes_on_at_the_moment_its_last_child_ended(naps: list[int], other: int) -> None:
+    async def main() -> tuple[int, int]:
+        clock = LogicalClock(0)
+        woke = []
+
+        async def bystander() -> None:
+            try:
+                await clock.sleep_until(other)
+                woke.append(clock.now_ns())
+            finally:
+                await clock.leave()
+
+        async with anyio.create_task_group() as group:
+            clock.enter()
+            group.start_soon(bystander)
+            async with actor(clock):
+                await together(clock, [partial(clock.sleep_until, nap) for nap in naps])
+                back = clock.now_ns()
+        return back, woke[0]
+
+    assert trio.run(main) == (max(naps, default=0), other)
+
+
+def test_an_error_in_one_child_cancels_the_others_and_keeps_the_count() -> None:
+    async def main() -> int:
+        clock = LogicalClock(0)
+
+        async def fail() -> None:
+            raise ValueError("broken")
+
+        async with actor(clock):
+            with pytest.RaisesGroup(ValueError):
+                await together(clock, [lambda: clock.sleep_until(10), fail, lambda: clock.sleep_until(20)])
+            await clock.sleep_until(50)
+            return clock.now_ns()
+
+    assert trio.run(main) == 50

@@ -5,15 +5,15 @@ hand): it stands still while any *actor* works and jumps to the next moment some
 so a run is the same however fast the machine.
 
 The one rule: a task that sleeps on a logical clock is an actor, and an actor waits for nothing but real work (an answer
-of a server) or the clock. A parent that waits for actors is not an actor meanwhile; ``enter`` before starting a child
-and ``leave`` at its end keep the count right, and ``actor()`` does both for a task that starts by itself.
+of a server) or the clock. A parent that waits for its children hands its place to them (``together``); ``actor()``
+makes a task one that starts by itself.
 """
 
 from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -55,6 +55,34 @@ async def actor(clock: Clock) -> AsyncIterator[None]:
         yield
     finally:
         await clock.leave()
+
+
+async def together(clock: Clock, tasks: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Run ``tasks`` concurrently, as actors in the place of the caller, who must be one.
+
+    The caller's place passes to the last of them to end and back, so time cannot move between their end and its going
+    on. The first error cancels the others and is raised.
+    """
+    left = len(tasks)
+
+    async def one(task: Callable[[], Awaitable[None]]) -> None:
+        nonlocal left
+        try:
+            await task()
+        finally:
+            left -= 1
+            if left:
+                await clock.leave()
+
+    for _ in tasks[1:]:
+        clock.enter()
+    try:
+        async with anyio.create_task_group() as group:
+            for task in tasks:
+                group.start_soon(one, task)
+    finally:
+        for _ in range(left - 1):  # those that were cancelled before they began
+            await clock.leave()
 
 
 class SystemClock:
