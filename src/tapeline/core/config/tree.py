@@ -152,8 +152,16 @@ class SignalsConfig(Section, frozen=True):
     """A signal older than this is not traded."""
     deadline_s: Positive = 10.0
     """A source that has not answered by then has no vote in this cycle."""
+    source_timeout_s: Positive = 5.0
+    """Longest wait for one answer; half the deadline, so that one stall leaves time for the symbols after it."""
+    source_concurrency: Annotated[int, Meta(ge=1, le=64)] = 4
+    """Questions open at one source at a time."""
     weights: dict[str, float] = field(default_factory=lambda: {"tape": 0.6, "news": 0.4})
     """Weight of each group; sources inside a group share it."""
+    regime_tilt_frac: Annotated[float, Meta(ge=0, le=0.2)] = 0.05
+    """How far the market's regime tilts a strength; small, as the index knows little of one name."""
+    news_half_life_s: Positive = 3_600.0
+    """A headline this old counts half; prices take news in within the hour."""
 
 
 class RiskConfig(Section, frozen=True):
