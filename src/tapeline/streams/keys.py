@@ -1,0 +1,67 @@
+"""Every key name and field name that we use in Valkey; no other module holds one.
+
+In: a lane number or a symbol.  Out: the key, as bytes.
+All keys of one lane share the hash tag ``{lane-N}``, so that they live on one node of a cluster and one script or
+transaction may touch them all. Nothing here ever needs KEYS or SCAN.
+"""
+
+from __future__ import annotations
+
+LANE_COUNT = b"tapeline:lanes"
+"""String: the number of lanes that this server's data was laid out for."""
+WORKERS = b"tapeline:workers"
+"""Sorted set: worker id -> the moment its heartbeat ends, in the server's milliseconds."""
+
+
+def _of_lane(lane: int, what: str) -> bytes:
+    return f"tapeline:{{lane-{lane}}}:{what}".encode()
+
+
+def rows(lane: int) -> bytes:
+    """Stream: frames and single ticks, in the order in which they are applied."""
+    return _of_lane(lane, "rows")
+
+
+def closed(lane: int) -> bytes:
+    """Stream: bars that the lane's owner closed. An entry has the id of the entry in ``rows`` that closed them."""
+    return _of_lane(lane, "closed")
+
+
+def dead(lane: int) -> bytes:
+    """Stream: entries that could not be applied, with reason and payload, under their own ids."""
+    return _of_lane(lane, "dead")
+
+
+def lease(lane: int) -> bytes:
+    """String with a time to live: the token of the lane's owner."""
+    return _of_lane(lane, "lease")
+
+
+def state(lane: int) -> bytes:
+    """Hash: snapshot, ids up to which it and the effects reach, counts. Fields below."""
+    return _of_lane(lane, "state")
+
+
+def watermark(lane: int) -> bytes:
+    """String: UTC nanoseconds up to which the publisher has asked for everything."""
+    return _of_lane(lane, "watermark")
+
+
+def hot(lane: int, symbol: str) -> bytes:
+    """String with a time to live: the symbol's newest values as one JSON object."""
+    return _of_lane(lane, f"hot:{symbol}")
+
+
+# Fields of the state hash.
+SNAPSHOT = b"snapshot"
+SNAPSHOT_ID = b"snapshot_id"
+APPLIED_ID = b"applied_id"
+ENTRIES_APPLIED = b"entries_applied"
+FAILING_ID = b"failing_id"
+FAILURES = b"failures"
+
+# Fields of stream entries.
+FRAME = b"frame"
+"""In ``rows``: one frame. In ``closed``: all frames of one entry, one after the other (see ``frames.pack``)."""
+REASON = b"reason"
+PAYLOAD = b"payload"

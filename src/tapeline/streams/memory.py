@@ -1,0 +1,226 @@
+"""Lanes in memory, for one process and its tasks, on asyncio and on trio.
+
+In and out: as ``LaneStore`` says. It keeps nothing on disk.
+Real time for leases is ``anyio.current_time``, so a test's clock moves it.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from tapeline.streams import keys
+from tapeline.streams.store import (
+    BEGINNING,
+    Commit,
+    DeadLetter,
+    Entry,
+    LaneProgress,
+    Saved,
+    id_key,
+    lane_count_error,
+    lease_error,
+    moved_error,
+)
+
+
+@dataclass(slots=True)
+class _Stream:
+    """Entries in order of their ids, and whoever waits for more."""
+
+    entries: list[Entry] = field(default_factory=list)
+    last_id: str = BEGINNING
+    added: int = 0
+    grew: anyio.Event | None = None
+
+    def append(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self.last_id = entry.id
+        self.added += 1
+        if self.grew is not None:
+            self.grew.set()
+            self.grew = None
+
+    def after(self, entry_id: str, count: int) -> list[Entry]:
+        start = bisect.bisect_right(self.entries, id_key(entry_id), key=lambda entry: id_key(entry.id))
+        return self.entries[start : start + count]
+
+    async def wait_after(self, entry_id: str, count: int, block_s: float) -> list[Entry]:
+        await anyio.lowlevel.checkpoint()
+        found = self.after(entry_id, count)
+        if not found and block_s > 0:
+            with anyio.move_on_after(block_s):
+                while not (found := self.after(entry_id, count)):
+                    self.grew = self.grew or anyio.Event()
+                    await self.grew.wait()
+        return found
+
+    def drop_upto(self, entry_id: str) -> int:
+        cut = bisect.bisect_right(self.entries, id_key(entry_id), key=lambda entry: id_key(entry.id))
+        del self.entries[:cut]
+        return cut
+
+
+@dataclass(slots=True)
+class _Lane:
+    rows: _Stream = field(default_factory=_Stream)
+    closed: _Stream = field(default_factory=_Stream)
+    dead: list[DeadLetter] = field(default_factory=list)
+    hot: dict[str, tuple[bytes, float]] = field(default_factory=dict)
+    saved: Saved = field(default_factory=Saved)
+    entries_applied: int = 0
+    watermark_ns: int | None = None
+    owner: str | None = None
+    lease_ends_s: float = 0.0
+
+    def holder(self) -> str | None:
+        return self.owner if anyio.current_time() < self.lease_ends_s else None
+
+
+class MemoryLaneStore:
+    """A ``LaneStore`` in memory. Every call is atomic and yields to other tasks before it acts."""
+
+    def __init__(self) -> None:
+        self._n_lanes: int | None = None
+        self._lanes: dict[int, _Lane] = {}
+        self._workers: dict[str, float] = {}
+
+    def _lane(self, lane: int) -> _Lane:
+        return self._lanes.setdefault(lane, _Lane())
+
+    async def claim_lanes(self, n_lanes: int) -> None:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        self._n_lanes = self._n_lanes or n_lanes
+        if self._n_lanes != n_lanes:
+            raise lane_count_error(self._n_lanes, n_lanes)
+
+    async def publish(self, lane: int, entries: Sequence[Mapping[bytes, bytes]], watermark_ns: int | None) -> list[str]:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        here, ids = self._lane(lane), []
+        for fields in entries:
+            ids.append(f"{here.rows.added + 1}-0")
+            here.rows.append(Entry(ids[-1], dict(fields)))
+        if watermark_ns is not None:
+            here.watermark_ns = watermark_ns
+        return ids
+
+    async def watermark(self, lane: int) -> int | None:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        return self._lane(lane).watermark_ns
+
+    async def read(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
+        """See ``LaneStore``."""
+        return await self._lane(lane).rows.wait_after(after, count, block_s)
+
+    async def read_closed(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
+        """See ``LaneStore``."""
+        return await self._lane(lane).closed.wait_after(after, count, block_s)
+
+    async def read_dead(self, lane: int, after: str, *, count: int) -> list[DeadLetter]:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        return [letter for letter in self._lane(lane).dead if id_key(letter.id) > id_key(after)][:count]
+
+    async def read_hot(self, lane: int, symbols: Sequence[str]) -> list[bytes | None]:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        now_s = anyio.current_time()
+        found = [self._lane(lane).hot.get(symbol) for symbol in symbols]
+        return [pair[0] if pair is not None and now_s < pair[1] else None for pair in found]
+
+    async def heartbeat(self, worker_id: str, life_s: float) -> int:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        now_s = anyio.current_time()
+        self._workers[worker_id] = now_s + life_s
+        self._workers = {worker: end_s for worker, end_s in self._workers.items() if end_s > now_s}
+        return len(self._workers)
+
+    async def lease(self, lane: int, token: str, life_s: float) -> bool:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        here = self._lane(lane)
+        if here.holder() not in (None, token):
+            return False
+        here.owner, here.lease_ends_s = token, anyio.current_time() + life_s
+        return True
+
+    async def release(self, lane: int, token: str) -> None:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        here = self._lane(lane)
+        if here.owner == token:
+            here.owner = None
+
+    async def load(self, lane: int) -> Saved:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        return self._lane(lane).saved
+
+    async def commit(self, lane: int, token: str, commit: Commit) -> None:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        here = self._owned(lane, token)
+        saved = here.saved
+        if saved.applied_id != commit.before_id:
+            raise moved_error(lane, saved.applied_id)
+        for entry_id, payload in commit.closed:
+            here.closed.append(Entry(entry_id, {keys.FRAME: payload}))
+        here.dead = [*here.dead, *commit.dead][-commit.max_dead :]
+        ends_s = anyio.current_time() + commit.hot_ttl_s
+        here.hot.update({symbol: (value, ends_s) for symbol, value in commit.hot.items()})
+        here.entries_applied += commit.entries
+        snapshot = (saved.snapshot, saved.snapshot_id)
+        if commit.snapshot is not None:
+            snapshot = (commit.snapshot, commit.applied_id)
+        here.saved = Saved(*snapshot, commit.applied_id, saved.failing_id, saved.failures)
+
+    async def count_failure(self, lane: int, token: str, entry_id: str) -> int:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        here = self._owned(lane, token)
+        saved = here.saved
+        failures = saved.failures + 1 if saved.failing_id == entry_id else 1
+        here.saved = Saved(saved.snapshot, saved.snapshot_id, saved.applied_id, entry_id, failures)
+        return failures
+
+    def _owned(self, lane: int, token: str) -> _Lane:
+        here = self._lane(lane)
+        if here.holder() != token:
+            raise lease_error(lane, here.holder())
+        return here
+
+    async def trim(self, lane: int, max_entries: int) -> int:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        here = self._lane(lane)
+        return here.rows.drop_upto(here.saved.snapshot_id) if len(here.rows.entries) > max_entries else 0
+
+    async def trim_closed(self, lane: int, upto: str) -> int:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        return self._lane(lane).closed.drop_upto(upto)
+
+    async def progress(self, lane: int) -> LaneProgress:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        here = self._lane(lane)
+        return LaneProgress(
+            lane=lane,
+            owner=here.holder(),
+            length=len(here.rows.entries),
+            lag=here.rows.added - here.entries_applied,
+            closed=len(here.closed.entries),
+            dead=len(here.dead),
+            last_id=here.rows.last_id,
+            applied_id=here.saved.applied_id,
+            snapshot_id=here.saved.snapshot_id,
+            snapshot_bytes=len(here.saved.snapshot or b""),
+            watermark_ns=here.watermark_ns,
+        )

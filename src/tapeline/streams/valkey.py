@@ -1,0 +1,243 @@
+"""Lanes in Valkey, or any Redis >= 7; the only module that knows the client library, which runs on asyncio alone.
+
+In and out: as ``LaneStore`` says.
+A command that was sent is never cancelled before its reply (an orphaned reply would answer the next command) and never
+sent twice (a second XADD would double its rows): the client's own retries are off, and the caller loads again instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from tapeline.core.errors import ConfigError, Unavailable
+from tapeline.streams import keys, scripts
+from tapeline.streams.store import (
+    BEGINNING,
+    Commit,
+    DeadLetter,
+    Entry,
+    LaneProgress,
+    LeaseLost,
+    Saved,
+    id_key,
+    lane_count_error,
+    lease_error,
+    moved_error,
+)
+
+_REPLY_TIMEOUT_S = 30.0
+"""Longest silence of a server that still counts as alive; well above every blocking read."""
+
+
+@asynccontextmanager
+async def connect(address: str) -> AsyncIterator[ValkeyLaneStore]:
+    """Open the lanes of a server and close the connections afterwards.
+
+    Parameters
+    ----------
+    address
+        ``redis://``, ``rediss://`` or ``unix://``, or the path of a unix socket.
+    """
+    url = f"unix://{address}" if address.startswith("/") else address
+    try:
+        client = Redis.from_url(
+            url,
+            protocol=2,  # the shape of stream replies differs in 3
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=_REPLY_TIMEOUT_S,
+            socket_connect_timeout=5.0,
+        )
+    except ValueError as error:
+        raise ConfigError(f"streams.redis_url cannot be read: {error}") from error
+    try:
+        yield ValkeyLaneStore(client)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await client.aclose()
+
+
+class ValkeyLaneStore:
+    """A ``LaneStore`` in Valkey. Made by ``connect``."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._heartbeat = client.register_script(scripts.HEARTBEAT)
+        self._lease = client.register_script(scripts.LEASE)
+        self._release = client.register_script(scripts.RELEASE)
+        self._count_failure = client.register_script(scripts.COUNT_FAILURE)
+        self._commit = client.register_script(scripts.COMMIT)
+
+    async def _reply(self, command: Any) -> Any:
+        """Await one command to its end, whatever happens to the caller.
+
+        The client types its replies as unions over every protocol and mode; each caller here knows its own.
+        """
+        try:
+            with anyio.CancelScope(shield=True):
+                reply = await command
+        except (RedisError, OSError) as error:
+            raise Unavailable(f"the stream server does not answer as it should: {error}") from error
+        return reply
+
+    async def ping(self) -> None:
+        """Return once the server answers; raise ``Unavailable`` when it does not."""
+        await self._reply(self._client.ping())
+
+    async def claim_lanes(self, n_lanes: int) -> None:
+        """See ``LaneStore``."""
+        await self._reply(self._client.set(keys.LANE_COUNT, n_lanes, nx=True))
+        laid_out = int(await self._reply(self._client.get(keys.LANE_COUNT)))
+        if laid_out != n_lanes:
+            raise lane_count_error(laid_out, n_lanes)
+
+    async def publish(self, lane: int, entries: Sequence[Mapping[bytes, bytes]], watermark_ns: int | None) -> list[str]:
+        """See ``LaneStore``."""
+        pipe = self._client.pipeline(transaction=True)
+        for fields in entries:
+            wire: dict[Any, Any] = dict(fields)
+            pipe.xadd(keys.rows(lane), wire)
+        if watermark_ns is not None:
+            pipe.set(keys.watermark(lane), watermark_ns)
+        replies = await self._reply(pipe.execute())
+        return [reply.decode() for reply in replies[: len(entries)]]
+
+    async def watermark(self, lane: int) -> int | None:
+        """See ``LaneStore``."""
+        found = await self._reply(self._client.get(keys.watermark(lane)))
+        return None if found is None else int(found)
+
+    async def read(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
+        """See ``LaneStore``."""
+        return await self._read(keys.rows(lane), after, count, block_s)
+
+    async def read_closed(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
+        """See ``LaneStore``."""
+        return await self._read(keys.closed(lane), after, count, block_s)
+
+    async def read_dead(self, lane: int, after: str, *, count: int) -> list[DeadLetter]:
+        """See ``LaneStore``."""
+        found = await self._read(keys.dead(lane), after, count, 0.0)
+        return [DeadLetter(e.id, e.fields[keys.REASON].decode(), e.fields[keys.PAYLOAD]) for e in found]
+
+    async def _read(self, key: bytes, after: str, count: int, block_s: float) -> list[Entry]:
+        block_ms = max(1, round(block_s * 1000)) if block_s > 0 else None  # BLOCK 0 would wait for ever
+        reply = await self._reply(self._client.xread({key: after}, count=count, block=block_ms))
+        return [Entry(entry_id.decode(), fields) for _, found in reply or () for entry_id, fields in found]
+
+    async def read_hot(self, lane: int, symbols: Sequence[str]) -> list[bytes | None]:
+        """See ``LaneStore``."""
+        if not symbols:
+            return []
+        return list(await self._reply(self._client.mget([keys.hot(lane, symbol) for symbol in symbols])))
+
+    async def heartbeat(self, worker_id: str, life_s: float) -> int:
+        """See ``LaneStore``."""
+        return int(await self._reply(self._heartbeat([keys.WORKERS], [worker_id, round(life_s * 1000)])))
+
+    async def lease(self, lane: int, token: str, life_s: float) -> bool:
+        """See ``LaneStore``."""
+        return bool(await self._reply(self._lease([keys.lease(lane)], [token, round(life_s * 1000)])))
+
+    async def release(self, lane: int, token: str) -> None:
+        """See ``LaneStore``."""
+        await self._reply(self._release([keys.lease(lane)], [token]))
+
+    async def load(self, lane: int) -> Saved:
+        """See ``LaneStore``."""
+        wanted = [keys.SNAPSHOT, keys.SNAPSHOT_ID, keys.APPLIED_ID, keys.FAILING_ID, keys.FAILURES]
+        reply = await self._reply(self._client.hmget(keys.state(lane), wanted))
+        snapshot, snapshot_id, applied_id, failing_id, failures = reply
+        return Saved(
+            snapshot,
+            _text(snapshot_id) or BEGINNING,
+            _text(applied_id) or BEGINNING,
+            _text(failing_id),
+            int(failures or 0),
+        )
+
+    async def commit(self, lane: int, token: str, commit: Commit) -> None:
+        """See ``LaneStore``."""
+        args: list[Any] = [
+            *(token, commit.before_id, commit.applied_id, commit.entries),
+            *("0" if commit.snapshot is None else "1", commit.snapshot or b""),
+            *(len(commit.closed), len(commit.dead), commit.max_dead, round(commit.hot_ttl_s * 1000)),
+            *(part for pair in commit.closed for part in pair),
+            *(part for letter in commit.dead for part in (letter.id, letter.reason, letter.payload)),
+            *commit.hot.values(),
+        ]
+        names = [keys.lease(lane), keys.state(lane), keys.closed(lane), keys.dead(lane)]
+        names.extend(keys.hot(lane, symbol) for symbol in commit.hot)
+        _check(lane, await self._reply(self._commit(names, args)))
+
+    async def count_failure(self, lane: int, token: str, entry_id: str) -> int:
+        """See ``LaneStore``."""
+        reply = await self._reply(self._count_failure([keys.lease(lane), keys.state(lane)], [token, entry_id]))
+        return int(_check(lane, reply))
+
+    async def trim(self, lane: int, max_entries: int) -> int:
+        """See ``LaneStore``."""
+        if await self._reply(self._client.xlen(keys.rows(lane))) <= max_entries:
+            return 0
+        snapshot_id = _text(await self._reply(self._client.hget(keys.state(lane), keys.SNAPSHOT_ID)))
+        return await self._trim_upto(keys.rows(lane), snapshot_id or BEGINNING)
+
+    async def trim_closed(self, lane: int, upto: str) -> int:
+        """See ``LaneStore``."""
+        return await self._trim_upto(keys.closed(lane), upto)
+
+    async def _trim_upto(self, key: bytes, entry_id: str) -> int:
+        milliseconds, sequence = id_key(entry_id)
+        first_kept = f"{milliseconds}-{sequence + 1}"
+        return int(await self._reply(self._client.xtrim(key, minid=first_kept, approximate=False)))
+
+    async def progress(self, lane: int) -> LaneProgress:
+        """See ``LaneStore``."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.mget([keys.lease(lane), keys.watermark(lane)])
+        for key in (keys.rows(lane), keys.closed(lane), keys.dead(lane)):
+            pipe.xlen(key)
+        pipe.hmget(keys.state(lane), [keys.APPLIED_ID, keys.SNAPSHOT_ID, keys.ENTRIES_APPLIED])
+        pipe.hstrlen(keys.state(lane), keys.SNAPSHOT)
+        pipe.xinfo_stream(keys.rows(lane))  # an error for a stream that nobody has written yet
+        replies = await self._reply(pipe.execute(raise_on_error=False))
+        (owner, watermark), length, closed, dead, (applied_id, snapshot_id, applied), snapshot_bytes, info = replies
+        fresh = isinstance(info, Exception)
+        return LaneProgress(
+            lane=lane,
+            owner=_text(owner) or None,
+            length=length,
+            lag=0 if fresh else info["entries-added"] - int(applied or 0),
+            closed=closed,
+            dead=dead,
+            last_id=BEGINNING if fresh else _text(info["last-generated-id"]),
+            applied_id=_text(applied_id) or BEGINNING,
+            snapshot_id=_text(snapshot_id) or BEGINNING,
+            snapshot_bytes=snapshot_bytes,
+            watermark_ns=None if watermark is None else int(watermark),
+        )
+
+
+def _text(raw: bytes | str | None) -> str:
+    """Return a reply as text, "" for none."""
+    return raw.decode() if isinstance(raw, bytes) else raw or ""
+
+
+def _check(lane: int, reply: Sequence[bytes]) -> str:
+    """Return what a fenced script answered, or raise why it did nothing."""
+    verdict, detail = (_text(part) for part in reply)
+    if verdict == "owner":
+        raise lease_error(lane, detail or None)
+    if verdict == "moved":
+        raise moved_error(lane, detail)
+    return detail
+
+
+__all__ = ["LeaseLost", "ValkeyLaneStore", "connect"]
