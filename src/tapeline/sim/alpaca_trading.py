@@ -1,0 +1,118 @@
+"""Alpaca's reference data: assets, market clock, calendar.
+
+In: the tape and the exchange's calendar.  Out: answers in the vendor's JSON.
+Refuses to list a company before it has first traded, and knows no account and no order: trading is not simulated here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tapeline.core.calendar import SessionCalendar
+from tapeline.core.types import NS_PER_S, Label
+from tapeline.sim.clock import NEW_YORK, new_york_day
+from tapeline.sim.door import Ask, Reply
+from tapeline.sim.tape import Tape
+from tapeline.sim.wire import WireError
+
+NO_KEYS = WireError(401, "access key verification failed : access key not found", 40110000)
+ASSET_IDS = uuid.UUID("7a9f3c1e-5f0b-4b7e-9a57-0c6f0e0a2010")
+"""Namespace of our assets' ids: a symbol always has the same one."""
+FAR = dt.timedelta(days=400)
+"""How far ahead the calendar is told when the request names no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlpacaTrading:
+    """The answers of the trading host that need no account."""
+
+    tape: Tape
+    calendar: SessionCalendar
+
+    def assets(self, ask: Ask) -> Reply:
+        """Answer ``/v2/assets``, filtered by ``status`` and ``asset_class``."""
+        status, kind = ask.params.get("status"), ask.params.get("asset_class")
+        if kind not in (None, "", "us_equity"):
+            return Reply([])
+        found = [asset for asset in self._assets(ask.now_ns) if status in (None, "", "all", asset["status"])]
+        return Reply(found, self.tape.label(bridged=False))
+
+    def asset(self, ask: Ask) -> Reply:
+        """Answer ``/v2/assets/{symbol_or_id}``."""
+        wanted = ask.path["symbol_or_id"]
+        for asset in self._assets(ask.now_ns):
+            if wanted in (asset["symbol"], asset["id"]):
+                return Reply(asset, self.tape.label(bridged=False))
+        raise WireError(404, f"asset not found for {wanted}", 40410000)
+
+    def clock(self, ask: Ask) -> Reply:
+        """Answer ``/v2/clock``, in New York time."""
+        session = self.calendar.next_session(ask.now_ns)
+        is_open = session.open_ns <= ask.now_ns < session.close_ns
+        opens = self.calendar.next_session(session.close_ns) if is_open else session
+        body = {
+            "timestamp": _new_york(ask.now_ns),
+            "is_open": is_open,
+            "next_open": _new_york(opens.open_ns),
+            "next_close": _new_york(session.close_ns),
+        }
+        return Reply(body, Label.REAL)
+
+    def sessions(self, ask: Ask) -> Reply:
+        """Answer ``/v2/calendar``. Sessions ahead are no secret: the exchange publishes them."""
+        first = _day(ask.params.get("start"), self.tape.market.sessions[0])
+        last = _day(ask.params.get("end"), new_york_day(ask.now_ns) + FAR)
+        days = []
+        for day in self.calendar.sessions(first, last) if first <= last else []:
+            session = self.calendar.session(day)
+            opens, closes = (_new_york(moment)[11:16] for moment in (session.open_ns, session.close_ns))
+            hours = {"open": opens, "close": closes, "session_open": "0400", "session_close": "2000"}
+            days.append({"date": day.isoformat(), **hours, "settlement_date": self._settlement(day).isoformat()})
+        return Reply(days, Label.REAL)
+
+    def _settlement(self, day: dt.date) -> dt.date:
+        """Return the third session after ``day``: trades of that time settled in three days."""
+        return self.calendar.sessions(day, day + dt.timedelta(days=12))[3]
+
+    def _assets(self, now_ns: int) -> list[dict[str, Any]]:
+        market = self.tape.market
+        past = ~np.isnan(self.tape.closes(slice(None), now_ns))
+        starts, _ = self.tape.last_minute(now_ns)
+        is_known, is_active = past.any(axis=0) | (starts > 0), starts > 0
+        return [
+            {
+                "id": str(uuid.uuid5(ASSET_IDS, symbol)),
+                "class": "us_equity",
+                "exchange": "",
+                "symbol": symbol,
+                "name": market.names[column] or symbol,
+                "status": "active" if is_active[column] else "inactive",
+                "tradable": bool(is_active[column]),
+                "marginable": False,
+                "shortable": False,
+                "easy_to_borrow": False,
+                "fractionable": False,
+                "attributes": [],
+            }
+            for column, symbol in enumerate(market.symbols)
+            if is_known[column]
+        ]
+
+
+def _new_york(moment_ns: int) -> str:
+    return dt.datetime.fromtimestamp(moment_ns // NS_PER_S, NEW_YORK).isoformat()
+
+
+def _day(text: str | None, default: dt.date) -> dt.date:
+    """Return the date that a parameter begins with; the vendor takes dates and moments alike."""
+    if not text:
+        return default
+    try:
+        return dt.date.fromisoformat(text[:10])
+    except ValueError:
+        raise WireError(422, f"invalid date: {text}", 40010001) from None

@@ -1,0 +1,165 @@
+"""Latency and failure by plan: which answer is slow, refused, broken or lacks a symbol.
+
+In: a plan from a TOML or JSON file, and the identity of a request.  Out: a latency in ms and at most one fault.
+Draws hang on (seed, request, logical time, how often that very request was repeated), never on the order of arrival.
+Refuses a plan with unknown keys or impossible numbers, in one sentence.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import NormalDist
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tapeline.core.errors import BadInput
+from tapeline.core.types import NS_PER_S
+from tapeline.sim.clock import NEW_YORK
+
+Probability = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Latency(Struct, frozen=True, forbid_unknown_fields=True):
+    """Log-normal time to an answer: half of them are faster than ``median_ms``; ``sigma`` spreads their logarithm."""
+
+    median_ms: Annotated[float, Meta(ge=0)]
+    sigma: Annotated[float, Meta(ge=0, le=3)] = 0.35
+
+
+class Fault(Struct, frozen=True, forbid_unknown_fields=True):
+    """One way to fail, for routes that begin with ``route``, between two times of the New York day.
+
+    Attributes
+    ----------
+    kind
+        ``status`` answers ``status`` instead; ``stall`` takes ``latency_ms``; ``truncate`` cuts the body in half;
+        ``missing`` leaves symbols out, each with this probability.
+    """
+
+    kind: Literal["status", "stall", "truncate", "missing"]
+    probability: Probability
+    route: str = "/"
+    status: Annotated[int, Meta(ge=400, le=599)] = 500
+    latency_ms: Annotated[float, Meta(ge=0)] = 30_000.0
+    from_time: dt.time = dt.time.min
+    until_time: dt.time = dt.time.max
+
+
+class FaultPlan(Struct, frozen=True, forbid_unknown_fields=True):
+    """What goes wrong and how long answers take. Without a file nothing goes wrong."""
+
+    seed: int | None = None
+    """Seed of the draws; the simulator's own when absent."""
+    latency: dict[str, Latency] = {}
+    """By the beginning of the path; the longest that fits wins over the table below."""
+    fault: tuple[Fault, ...] = ()
+    """In order of precedence: the first that strikes is the only one. Put ``missing``, which always does, last."""
+
+
+LATENCY = {
+    "/": Latency(40.0),
+    "/v2/stocks/bars": Latency(60.0),
+    "/v2/assets": Latency(120.0),
+    "/v2/clock": Latency(15.0),
+    "/rss/": Latency(220.0, 0.5),
+}
+"""The usual time to an answer. Chosen to be plausible for one client on a good line; not measured at any vendor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What happens to one request.
+
+    Attributes
+    ----------
+    latency_ms
+        Time to the answer.
+    fault
+        Name of the fault that struck, for the statistics, or None.
+    status
+        The failure to answer instead, or None.
+    lost
+        Probability with which each symbol is left out; ``loses`` decides.
+    """
+
+    latency_ms: float
+    draw_key: str
+    fault: str | None = None
+    status: int | None = None
+    truncated: bool = False
+    lost: float = 0.0
+
+    def loses(self, symbol: str) -> bool:
+        """Return whether the answer leaves ``symbol`` out."""
+        return self.lost > 0 and draw(self.draw_key, "lost", symbol) < self.lost
+
+
+def draw(*key: object) -> float:
+    """Return a number in (0, 1) that depends on ``key`` alone."""
+    text = "\x1f".join(str(part) for part in key)
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return (int.from_bytes(digest) + 0.5) / 2.0**64
+
+
+class Weather:
+    """Decides what happens to each request.
+
+    The same request may come several times at one moment (retries, two clients). Its copies are told apart by their
+    number alone, and as they are the same it does not matter which came first.
+    """
+
+    def __init__(self, plan: FaultPlan, seed: int) -> None:
+        self._plan = plan
+        self._seed = seed if plan.seed is None else plan.seed
+        self._latency = sorted({**LATENCY, **plan.latency}.items(), key=lambda item: -len(item[0]))
+        self._moment_ns = -1
+        self._copies: Counter[str] = Counter()
+
+    def fate(self, path: str, query: str, now_ns: int) -> Fate:
+        """Return what happens to the request for ``path`` and its sorted ``query`` at ``now_ns``."""
+        if now_ns != self._moment_ns:
+            self._moment_ns, self._copies = now_ns, Counter()
+        identity = f"{path}?{query}"
+        self._copies[identity] += 1
+        key = f"{self._seed}|{identity}|{now_ns}|{self._copies[identity]}"
+        latency = next(latency for prefix, latency in self._latency if path.startswith(prefix))
+        z = NormalDist().inv_cdf(draw(key, "latency"))
+        latency_ms = round(latency.median_ms * math.exp(latency.sigma * z), 3)
+        fate = Fate(latency_ms, key)
+        time = dt.datetime.fromtimestamp(now_ns // NS_PER_S, NEW_YORK).time()
+        for number, fault in enumerate(self._plan.fault):
+            in_force = path.startswith(fault.route) and fault.from_time <= time < fault.until_time
+            # A missing symbol is drawn per symbol, in ``Fate.loses``; every other kind strikes the whole answer.
+            if in_force and (fault.kind == "missing" or draw(key, "fault", number) < fault.probability):
+                return _strike(fate, fault)
+        return fate
+
+
+def _strike(fate: Fate, fault: Fault) -> Fate:
+    if fault.kind == "status":
+        return replace(fate, fault=f"status_{fault.status}", status=fault.status)
+    if fault.kind == "stall":
+        return replace(fate, fault="stall", latency_ms=fault.latency_ms)
+    if fault.kind == "truncate":
+        return replace(fate, fault="truncate", truncated=True)
+    return replace(fate, fault="missing", lost=fault.probability)
+
+
+def load_plan(path: Path | None) -> FaultPlan:
+    """Return the plan in a ``.toml`` or ``.json`` file, or the empty one. Raises BadInput in one sentence."""
+    if path is None:
+        return FaultPlan()
+    decode = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
+    try:
+        return decode(path.read_bytes(), type=FaultPlan)
+    except OSError as error:
+        raise BadInput(f"the fault plan {path} cannot be read: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"the fault plan {path} is wrong: {error}") from None
