@@ -1,0 +1,1 @@
+"""The whole-market scan: transparent factors over every symbol at once."""

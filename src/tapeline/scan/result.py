@@ -1,0 +1,117 @@
+"""What a scan found: who was scored, by what, who was not and why.
+
+In: the arrays of one scan, a column per symbol.  Out: candidates, and on demand everything known of any symbol.
+Refuses to hold a number for a symbol that was not scored: its cells are NaN and ``reading`` says the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tapeline.core.outcome import Kind, Outcome, nothing, value_of
+from tapeline.core.types import F64, Candidate
+
+SOURCE = "scan"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the tape says of one symbol, before anybody has an opinion.
+
+    Attributes
+    ----------
+    price
+        Last price, dollars.
+    atr
+        Average true range of 14 settled sessions, dollars.
+    as_of_ns
+        What the scan was allowed to know.
+    freshness_s
+        Age of the last bar, seconds.
+    factors
+        Name to raw value, in the unit that ``tapeline.scan.factors`` documents; NaN where it is not known.
+    """
+
+    symbol: str
+    price: float
+    atr: float
+    as_of_ns: int
+    freshness_s: float
+    factors: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Why a symbol was not scored. ``kind`` is ``no_data`` or ``stale``, or ``abstained`` for a screen."""
+
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScanResult:
+    """One scan of the whole universe.
+
+    Attributes
+    ----------
+    as_of_ns
+        What the scan was allowed to know.
+    symbols
+        (n,) the columns of the grid, in its order.
+    candidates
+        The best by score, ties by symbol; ranks from 1.
+    asked
+        The symbols of ``also`` that could be scored, by symbol. A held position stands here even when a screen keeps
+        it from being a candidate; its rank says how many candidates-to-be score better, plus one.
+    n_scored
+        Symbols that were ranked.
+    scores
+        float64 (n,) points; NaN where not scored.
+    factors
+        Name to float64 (n,) of raw values; NaN where unknown.
+    price, atr, freshness_s
+        float64 (n,); see ``Reading``.
+    exclusions
+        Symbol to the reason why it is not ranked, by symbol.
+    """
+
+    as_of_ns: int
+    symbols: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    asked: tuple[Candidate, ...]
+    n_scored: int
+    scores: F64
+    factors: Mapping[str, F64]
+    price: F64
+    atr: F64
+    freshness_s: F64
+    exclusions: Mapping[str, Exclusion]
+
+    @property
+    def excluded(self) -> tuple[tuple[str, str], ...]:
+        """(symbol, reason) of everybody who is not ranked, by symbol."""
+        return tuple((symbol, exclusion.reason) for symbol, exclusion in self.exclusions.items())
+
+    def reading(self, symbol: str) -> Outcome[Reading]:
+        """Return what the tape says of ``symbol``.
+
+        A symbol that a screen of taste excludes (too cheap, too thin) is still read, as it may be held. A symbol
+        without a usable bar has no reading: ``no_data`` or ``stale``, with the scan's reason.
+        """
+        exclusion = self.exclusions.get(symbol)
+        if exclusion is not None and exclusion.kind is not Kind.ABSTAINED:
+            return nothing(exclusion.kind, source=SOURCE, reason=exclusion.reason, as_of_ns=self.as_of_ns)
+        if symbol not in self.symbols:
+            reason = f"{symbol} is not in the universe that was scanned"
+            return nothing(Kind.NO_DATA, source=SOURCE, reason=reason, as_of_ns=self.as_of_ns)
+        col = self.symbols.index(symbol)
+        reading = Reading(
+            symbol=symbol,
+            price=float(self.price[col]),
+            atr=float(self.atr[col]),
+            as_of_ns=self.as_of_ns,
+            freshness_s=float(self.freshness_s[col]),
+            factors={name: float(column[col]) for name, column in self.factors.items()},
+        )
+        return value_of(reading, source=SOURCE, as_of_ns=self.as_of_ns)

@@ -1,0 +1,77 @@
+"""From a scan to signals: the tape's votes, the sources' votes, the consensus of each symbol.
+
+In: a scan's result, the symbols in question, sources to ask.  Out: ``Decisions``: signals, and why the others are none.
+Refuses nothing by itself; it only joins the pure parts to the one fan-out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tapeline.core.clock import Clock
+from tapeline.core.config.tree import SignalsConfig
+from tapeline.core.outcome import Outcome
+from tapeline.core.types import Signal, Vote
+from tapeline.scan.result import ScanResult
+from tapeline.signals.consensus import consensus
+from tapeline.signals.fanout import Votes, VoteSource, gather_votes
+from tapeline.signals.tape import tape_votes
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What came of one cycle, in the order of the symbols.
+
+    Attributes
+    ----------
+    signals
+        One for each symbol with a quorum.
+    refused
+        (symbol, why no signal came of it).
+    """
+
+    signals: tuple[Signal, ...]
+    refused: tuple[tuple[str, str], ...]
+
+
+async def form_signals(
+    scan: ScanResult,
+    symbols: Sequence[str],
+    sources: Sequence[VoteSource],
+    regime: Outcome[str],
+    config: SignalsConfig,
+    clock: Clock,
+) -> Decisions:
+    """Ask the sources about ``symbols`` and decide.
+
+    In: distinct symbols, candidates and held positions alike.   Out: a signal or a reason for each.
+    The decision is as of the scan, however long the sources took: answers may know nothing later.
+    The caller must be an actor of ``clock``; see ``gather_votes`` for concurrency and failure.
+    """
+    asked = await gather_votes(
+        symbols,
+        sources,
+        clock,
+        scan.as_of_ns,
+        deadline_s=config.deadline_s,
+        source_timeout_s=config.source_timeout_s,
+        concurrency=config.source_concurrency,
+    )
+    return decide(scan, symbols, asked, regime, config)
+
+
+def decide(
+    scan: ScanResult, symbols: Sequence[str], asked: Votes, regime: Outcome[str], config: SignalsConfig
+) -> Decisions:
+    """Return the decisions that the tape and the gathered votes support. Pure."""
+    signals: list[Signal] = []
+    refused: list[tuple[str, str]] = []
+    for symbol in symbols:
+        votes: list[Outcome[Vote]] = [*tape_votes(scan.reading(symbol)), *asked[symbol].values()]
+        outcome = consensus(symbol, votes, regime, config, scan.as_of_ns)
+        if outcome.value is None:
+            refused.append((symbol, outcome.reason))
+        else:
+            signals.append(outcome.value)
+    return Decisions(tuple(signals), tuple(refused))
