@@ -17,7 +17,9 @@ import duckdb
 from tapeline.core.errors import StoreError
 from tapeline.store.migrations import migrate
 
-_DAMAGE = re.compile(r"not a valid DuckDB database file|[Cc]orrupt|checksum|Could not read enough bytes|[Ff]ailed to deserialize")
+_DAMAGE = re.compile(
+    r"not a valid DuckDB database file|[Cc]orrupt|checksum|Could not read enough bytes|[Ff]ailed to deserialize"
+)
 _FULL = re.compile(r"No space left|File too large|quota|[Cc]ould not write|Failed to write", re.IGNORECASE)
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 
@@ -83,7 +85,9 @@ def _refusal(path: Path, error: duckdb.Error) -> StoreError:
             f"the store {path} was damaged ({text}) and is kept as {kept}: start again to begin a new one, "
             "or put a good copy in its place"
         )
-    return StoreError(f"the store {path} cannot be opened ({text}): nothing was changed; see that the folder is writable")
+    return StoreError(
+        f"the store {path} cannot be opened ({text}): nothing was changed; see that the folder is writable"
+    )
 
 
 def keep_aside(path: Path) -> Path:

@@ -65,8 +65,7 @@ MIGRATIONS: tuple[Callable[[DuckDBPyConnection], None], ...] = (m001_initial,)
 def schema_version(connection: DuckDBPyConnection) -> int:
     """Return how many migrations the database has gone through; 0 for an empty one."""
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
-    row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
-    return int(row[0]) if row else 0
+    return int(connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()[0][0])
 
 
 def migrate(connection: DuckDBPyConnection) -> None:
@@ -80,7 +79,8 @@ def migrate(connection: DuckDBPyConnection) -> None:
     done = schema_version(connection)
     if done > len(MIGRATIONS):
         raise StoreError(
-            f"the store has schema {done} and this Tapeline knows {len(MIGRATIONS)}: use the newer Tapeline that wrote it"
+            f"the store has schema {done} and this Tapeline knows {len(MIGRATIONS)}: "
+            "use the newer Tapeline that wrote it, or another TAPELINE_HOME"
         )
     for number, step in enumerate(MIGRATIONS[done:], start=done + 1):
         connection.begin()
