@@ -1,0 +1,47 @@
+"""The simulator as the authority over time in a replay.
+
+In: a moment that the node waits for.  Out: the moment that the simulator grants.
+Refuses to go on without it: a simulator that does not answer is ``Unavailable``.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import httpx2
+import msgspec
+
+from tapeline.core.errors import Unavailable
+
+_WALL_S = 60.0
+"""Real seconds after which a simulator that is silent counts as gone."""
+
+
+class _Granted(msgspec.Struct, frozen=True):
+    """{"now_ns": 1273152600000000000}"""
+
+    now_ns: int
+
+
+class ReplayAuthority:
+    """Asks the simulator to move time. An async context manager, and the ``Authority`` of a ``LogicalClock``."""
+
+    def __init__(self, base_url: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self._client = httpx2.AsyncClient(base_url=base_url, timeout=_WALL_S, trust_env=False, transport=transport)
+
+    async def __aenter__(self) -> ReplayAuthority:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def __call__(self, moment_ns: int) -> int:
+        """Return the time after the simulator has moved to ``moment_ns``. Raises Unavailable when it does not."""
+        try:
+            answer = await self._client.post("/sim/clock", content=msgspec.json.encode({"until_ns": moment_ns}))
+            answer.raise_for_status()
+            return msgspec.json.decode(answer.content, type=_Granted).now_ns
+        except (httpx2.HTTPError, msgspec.MsgspecError) as error:
+            raise Unavailable(f"the simulator does not move its clock: {type(error).__name__} {error}") from error

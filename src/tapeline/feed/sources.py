@@ -1,0 +1,103 @@
+"""What the poller and the history fetch need of a vendor, and how symbols are put into requests.
+
+In: symbols.  Out: batches that fit into one request's URL.  Refuses a symbol that no URL could carry.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+from urllib.parse import quote
+
+from tapeline.core.errors import BadInput
+from tapeline.core.outcome import Outcome
+from tapeline.core.types import BarFrame, Label
+
+MAX_SYMBOLS_BYTES = 7_000
+"""Length of the encoded symbol list: servers refuse request lines over about 8 KB, the rest is for the other fields."""
+PAGE_ROWS = 10_000
+"""Rows of one page at most, over all symbols together, not per symbol."""
+
+_REALNESS = (Label.REAL, Label.REPAIRED, Label.BRIDGED, Label.RESAMPLED, Label.SIMULATED)
+
+
+class BarSource(Protocol):
+    """A vendor of bars that are polled."""
+
+    @property
+    def name(self) -> str:
+        """Who it is, for outcomes and messages."""
+        ...
+
+    @property
+    def feed(self) -> str:
+        """The vendor's feed that every bar comes from."""
+        ...
+
+    @property
+    def pages(self) -> int:
+        """Pages received since it was built."""
+        ...
+
+    @property
+    def requests(self) -> int:
+        """Requests sent since it was built, pages and retries included."""
+        ...
+
+    async def fetch_bars(
+        self,
+        symbols: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        timeframe: str = "1Min",
+        *,
+        deadline_ns: int | None = None,
+    ) -> Outcome[BarFrame]:
+        """Return every bar that starts in [start_ns, end_ns), all pages or none; an empty frame when nothing traded."""
+        ...
+
+
+class DailySource(Protocol):
+    """A vendor of daily history."""
+
+    @property
+    def name(self) -> str:
+        """Who it is, for outcomes and messages."""
+        ...
+
+    @property
+    def feed(self) -> str:
+        """The vendor's feed that every bar comes from."""
+        ...
+
+    async def fetch_daily(self, symbols: Sequence[str], first: dt.date, last: dt.date) -> Outcome[BarFrame]:
+        """Return the daily bars from ``first`` to ``last``, both included, all pages or none."""
+        ...
+
+
+def batches(symbols: Iterable[str], size: int) -> list[tuple[str, ...]]:
+    """Cut symbols into requests, sorted, each at most ``size`` symbols and ``MAX_SYMBOLS_BYTES`` of URL.
+
+    Raises
+    ------
+    BadInput
+        For an empty symbol or one with a comma or a character that is not printable ASCII.
+    """
+    cut: list[list[str]] = []
+    length = 0
+    for symbol in sorted(set(symbols)):
+        if not symbol or "," in symbol or not (symbol.isascii() and symbol.isprintable()) or " " in symbol:
+            raise BadInput(f"{symbol!r} cannot be a symbol: expected printable characters without space or comma")
+        cost = len(quote(symbol, safe="")) + 3  # the comma between two symbols becomes %2C
+        if not cut or len(cut[-1]) >= size or length + cost > MAX_SYMBOLS_BYTES:
+            cut.append([])
+            length = 0
+        cut[-1].append(symbol)
+        length += cost
+    return [tuple(batch) for batch in cut]
+
+
+def least_real(labels: Iterable[Label]) -> Label:
+    """Return the label that promises least: what a table of several origins may be called. Empty is ``REAL``."""
+    return max(labels, key=_REALNESS.index, default=Label.REAL)

@@ -1,0 +1,298 @@
+"""Alpaca: minute and daily bars, the list of assets, the market clock.
+
+In: symbols and a span of time.  Out: outcomes of ``BarFrame``, ``Asset``, ``MarketClock``.
+Refuses a part of an answer: every page of a question or an error that says which page failed and why. ``limit`` counts
+rows over all symbols and rows come symbol by symbol, so a short limit would lose symbols without a word.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta, Struct, field
+
+from tapeline.core.clock import Clock
+from tapeline.core.config import AlpacaConfig, FeedConfig
+from tapeline.core.config.secrets import AlpacaKeys
+from tapeline.core.errors import BadMessage
+from tapeline.core.outcome import Kind, Outcome, nothing, value_of
+from tapeline.core.types import DAY_S, MINUTE_S, NS_PER_S, BarFrame
+from tapeline.feed.gateway import Gateway
+from tapeline.feed.http import Host, Response, decode
+from tapeline.feed.limiter import SlidingWindowLimiter
+from tapeline.feed.sources import PAGE_ROWS, least_real
+
+DATA_HOST = "alpaca.data"
+TRADING_HOST = "alpaca.trading"
+MAX_PAGES = 1_000
+"""Pages of one question at most: ten million rows. More is a server that never ends."""
+TIMEFRAMES_S = {"1Min": MINUTE_S, "5Min": 5 * MINUTE_S, "15Min": 15 * MINUTE_S, "1Hour": 3_600, "1Day": DAY_S}
+
+_ASSETS_TTL_S = 3_600.0
+_Stamp = Annotated[dt.datetime, Meta(tz=True)]
+_Price = Annotated[float, Meta(gt=0)]
+_Amount = Annotated[float, Meta(ge=0)]
+
+
+class _Bar(Struct, frozen=True):
+    """{"t":"2010-05-06T13:30:00Z","o":1.0,"h":1.0,"l":1.0,"c":1.0,"v":100,"n":3,"vw":1.0}"""
+
+    t: _Stamp
+    o: _Price
+    h: _Price
+    l: _Price  # noqa: E741  the vendor's name
+    c: _Price
+    v: _Amount
+    n: _Amount | None = None
+    vw: _Amount | None = None
+
+
+class _BarsPage(Struct, frozen=True):
+    """{"bars":{"AAPL":[{...}]},"next_page_token":null}"""
+
+    bars: dict[str, list[_Bar]] | None
+    next_page_token: str | None = None
+
+
+class Asset(Struct, frozen=True):
+    """Something that can be traded, as the vendor lists it."""
+
+    symbol: str
+    exchange: str
+    status: str
+    tradable: bool
+    name: str | None = None
+    asset_class: str = field(name="class", default="us_equity")
+
+
+class _Clock(Struct, frozen=True):
+    """{"timestamp":"2010-05-06T09:00:00-04:00","is_open":false,"next_open":"...","next_close":"..."}"""
+
+    timestamp: _Stamp
+    is_open: bool
+    next_open: _Stamp
+    next_close: _Stamp
+
+
+class MarketClock(Struct, frozen=True):
+    """Whether the vendor's market is open, and when that changes; UTC nanoseconds."""
+
+    now_ns: int
+    is_open: bool
+    next_open_ns: int
+    next_close_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One batch, one span."""
+
+    symbols: tuple[str, ...]
+    timeframe: str
+    start_ns: int
+    end_ns: int
+
+    def params(self, config: AlpacaConfig, token: str | None) -> dict[str, str | int]:
+        """Return the query of one page. Everything the vendor would otherwise choose is named."""
+        params: dict[str, str | int] = {
+            "symbols": ",".join(self.symbols),
+            "timeframe": self.timeframe,
+            "start": _rfc3339(self.start_ns),
+            # The vendor's end is included. Bars start at whole seconds, so the second before leaves `end_ns` out.
+            "end": _rfc3339(self.end_ns - 1),
+            "limit": PAGE_ROWS,
+            "adjustment": config.adjustment,
+            "feed": config.feed,
+            "sort": "asc",
+        }
+        return params if token is None else {**params, "page_token": token}
+
+
+def alpaca_hosts(config: FeedConfig, keys: AlpacaKeys, clock: Clock) -> tuple[Host, Host]:
+    """Return Alpaca's data and trading hosts, each with the limiter the vendor counts by."""
+    secrets = {"APCA-API-KEY-ID": keys.key_id, "APCA-API-SECRET-KEY": keys.secret_key}
+    urls = ((DATA_HOST, config.alpaca.base_url), (TRADING_HOST, config.alpaca.trading_url))
+    data, trading = (
+        Host(name, url, SlidingWindowLimiter(config.requests_per_minute, clock=clock), secrets) for name, url in urls
+    )
+    return data, trading
+
+
+class AlpacaBars:
+    """Alpaca's stocks over the gateway. A ``BarSource`` and a ``DailySource``.
+
+    Parameters
+    ----------
+    gateway
+        With the hosts of ``alpaca_hosts``.
+    config
+        Feed and adjustment, which every request names: the vendor's defaults are not what one thinks.
+    """
+
+    name = "alpaca"
+
+    def __init__(self, gateway: Gateway, config: AlpacaConfig) -> None:
+        self._gateway = gateway
+        self._config = config
+        self._pages = 0
+
+    @property
+    def feed(self) -> str:
+        """The vendor's feed that every bar comes from."""
+        return self._config.feed
+
+    @property
+    def pages(self) -> int:
+        """Pages received since it was built."""
+        return self._pages
+
+    @property
+    def requests(self) -> int:
+        """Requests sent to the data host since it was built, pages and retries included."""
+        return self._gateway.stats[DATA_HOST].requests
+
+    async def fetch_bars(
+        self,
+        symbols: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        timeframe: str = "1Min",
+        *,
+        deadline_ns: int | None = None,
+    ) -> Outcome[BarFrame]:
+        """Fetch every bar that starts in [start_ns, end_ns).
+
+        Parameters
+        ----------
+        symbols
+            One batch: what fits into one URL (``sources.batches``).
+        start_ns, end_ns
+            UTC nanoseconds. ``end_ns`` is when the last bar ends, so no bar that still runs is asked for.
+        timeframe
+            A key of ``TIMEFRAMES_S``.
+        deadline_ns
+            When the caller gives up.
+
+        Returns
+        -------
+        Outcome
+            All pages as one frame, rows by (event_ns, symbol), empty when nothing traded; or why there is none.
+        """
+        return await self._fetch_pages(_Question(tuple(symbols), timeframe, start_ns, end_ns), deadline_ns)
+
+    async def fetch_daily(self, symbols: Sequence[str], first: dt.date, last: dt.date) -> Outcome[BarFrame]:
+        """Fetch the daily bars of one batch from ``first`` to ``last``, both included. See ``fetch_bars``."""
+        end = last + dt.timedelta(days=1)
+        question = _Question(tuple(symbols), "1Day", _midnight_ns(first), _midnight_ns(end))
+        return await self._fetch_pages(question, None)
+
+    async def fetch_assets(self) -> Outcome[tuple[Asset, ...]]:
+        """Fetch every active US stock the vendor lists, by symbol."""
+        params = {"status": "active", "asset_class": "us_equity"}
+        return await self._gateway.fetch(
+            TRADING_HOST, "/v2/assets", params, parse=_parse_assets, ttl_s=_ASSETS_TTL_S, circuit="assets"
+        )
+
+    async def fetch_clock(self) -> Outcome[MarketClock]:
+        """Fetch whether the vendor's market is open."""
+        return await self._gateway.fetch(TRADING_HOST, "/v2/clock", parse=_parse_clock, circuit="clock")
+
+    async def _fetch_pages(self, question: _Question, deadline_ns: int | None) -> Outcome[BarFrame]:
+        frames: list[BarFrame] = []
+        tokens: set[str] = set()
+        token: str | None = None
+        while len(frames) < MAX_PAGES:
+            outcome = await self._gateway.fetch(
+                DATA_HOST,
+                "/v2/stocks/bars",
+                question.params(self._config, token),
+                parse=partial(_parse_page, question, self._config.feed),
+                deadline_ns=deadline_ns,
+                circuit=self._config.feed,
+            )
+            if outcome.value is None:
+                return _none(outcome, f"page {len(frames) + 1}: {outcome.reason}")
+            self._pages += 1
+            frame, token = outcome.value
+            frames.append(frame)
+            if token is None:
+                return _joined(frames, question, outcome)
+            if token in tokens:
+                return _none(outcome, f"page {len(frames)} leads back to an earlier one", Kind.ERROR)
+            tokens.add(token)
+        return _none(outcome, f"more than {MAX_PAGES} pages for one question", Kind.ERROR)
+
+
+def _none(outcome: Outcome[Any], reason: str, kind: Kind | None = None) -> Outcome[BarFrame]:
+    return nothing(kind or outcome.kind, source=AlpacaBars.name, reason=reason, as_of_ns=outcome.as_of_ns)
+
+
+def _joined(frames: list[BarFrame], question: _Question, last: Outcome[Any]) -> Outcome[BarFrame]:
+    """Return all pages as one frame by (event_ns, symbol), or an error when a bar came twice."""
+    label = least_real(frame.label for frame in frames)
+    whole = BarFrame.concat([replace(frame, label=label) for frame in frames], as_of_ns=question.end_ns)
+    symbols = np.array(whole.symbols, dtype=np.str_)
+    rows = np.lexsort((symbols, whole.event_ns))
+    symbols, event_ns = symbols[rows], whole.event_ns[rows]
+    twice = np.flatnonzero((symbols[1:] == symbols[:-1]) & (event_ns[1:] == event_ns[:-1]))
+    if twice.size:
+        return _none(last, f"the bar of {symbols[twice[0]]} at {event_ns[twice[0]]} came twice", Kind.ERROR)
+    return value_of(whole.take(rows), source=AlpacaBars.name, as_of_ns=last.as_of_ns)
+
+
+def _parse_page(question: _Question, feed: str, response: Response) -> tuple[BarFrame, str | None]:
+    """Return the page's rows in the vendor's order, and the token of the next page."""
+    page = decode(response, _BarsPage)
+    by_symbol = page.bars or {}
+    if strangers := by_symbol.keys() - set(question.symbols):
+        raise BadMessage(f"it holds {min(strangers)[:20]!r}, which was not asked for")
+    symbols = tuple(symbol for symbol, bars in by_symbol.items() for _ in bars)
+    bars = [bar for rows in by_symbol.values() for bar in rows]
+    event_ns = np.array([_ns(bar.t) for bar in bars], np.int64)
+    if outside := np.flatnonzero((event_ns < question.start_ns) | (event_ns >= question.end_ns)).tolist():
+        bar = bars[outside[0]]
+        raise BadMessage(f"the bar of {symbols[outside[0]]} at {bar.t.isoformat()} lies outside the span asked for")
+    frame = BarFrame(
+        TIMEFRAMES_S[question.timeframe],
+        feed,
+        response.label,
+        question.end_ns,
+        symbols,
+        event_ns,
+        open=np.array([bar.o for bar in bars], np.float64),
+        high=np.array([bar.h for bar in bars], np.float64),
+        low=np.array([bar.l for bar in bars], np.float64),
+        close=np.array([bar.c for bar in bars], np.float64),
+        volume=np.array([bar.v for bar in bars], np.float64),
+        vwap=np.array([bar.vw for bar in bars], np.float64),  # None becomes NaN
+        trades=np.array([bar.n for bar in bars], np.float64),
+    )
+    return frame, page.next_page_token or None
+
+
+def _parse_assets(response: Response) -> tuple[Asset, ...]:
+    return tuple(sorted(decode(response, list[Asset]), key=lambda asset: asset.symbol))
+
+
+def _parse_clock(response: Response) -> MarketClock:
+    clock = decode(response, _Clock)
+    return MarketClock(_ns(clock.timestamp), clock.is_open, _ns(clock.next_open), _ns(clock.next_close))
+
+
+def _ns(moment: dt.datetime) -> int:
+    """Return UTC nanoseconds, exact to the microsecond that the wire shape carries."""
+    return int(moment.timestamp()) * NS_PER_S + moment.microsecond * 1_000
+
+
+def _midnight_ns(day: dt.date) -> int:
+    return _ns(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
+
+
+def _rfc3339(moment_ns: int) -> str:
+    """Return the whole second of a moment in the vendor's spelling."""
+    return dt.datetime.fromtimestamp(moment_ns // NS_PER_S, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
