@@ -65,15 +65,19 @@ class ClosedReader:
         Unavailable
             When a lane has not come that far in time; the text names the lanes.
         """
+        before = dict(self.offsets), dict(self._as_of_ns)
         found: list[ClosedBatch] = []
-        with anyio.move_on_after(timeout_s) as scope:
-            for lane, reached_ns in self._as_of_ns.items():
-                while reached_ns < as_of_ns:
-                    found.extend(await self.read(lane, block_s=0.25))
-                    reached_ns = self._as_of_ns[lane]
-        if scope.cancelled_caught:
-            late = [str(lane) for lane, reached_ns in self._as_of_ns.items() if reached_ns < as_of_ns]
-            raise Unavailable(f"no worker has closed the bars of lane {', '.join(late)} within {timeout_s:.0f} s")
+        try:
+            with anyio.fail_after(timeout_s):
+                for lane in self.offsets:
+                    while self._as_of_ns[lane] < as_of_ns:
+                        found.extend(await self.read(lane, block_s=0.25))
+        except BaseException as error:
+            late = ", ".join(str(lane) for lane, reached_ns in self._as_of_ns.items() if reached_ns < as_of_ns)
+            self.offsets, self._as_of_ns = before  # what was found is handed to nobody: it will be read again
+            if isinstance(error, TimeoutError):
+                raise Unavailable(f"no worker has closed the bars of lane {late} within {timeout_s:.0f} s") from error
+            raise
         return found
 
     async def trim(self) -> None:

@@ -65,19 +65,23 @@ async def embedded_valkey(folder: Path, *, start_timeout_s: float = 20.0) -> Asy
         When it ended, or did not answer in time.
     """
     socket_path = socket_path_in(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        binary = get_binary_path()
-    except ValkeyBinaryNotFoundError as error:
-        raise ConfigError(f"no embedded Valkey for this platform, set streams.redis_url: {error}") from error
-    socket_path.unlink(missing_ok=True)  # left by a server that was killed; a live one has the home's lock before us
-    child = spawn(_argv(binary, folder, socket_path), name="valkey", log_path=folder / "valkey.log")
+    child = _start(folder, socket_path)
     try:
         await _wait_until_ready(child, socket_path, start_timeout_s)
         yield EmbeddedValkey(socket_path, child)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(child.terminate)
+
+
+def _start(folder: Path, socket_path: Path) -> Child:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        binary = get_binary_path()
+    except ValkeyBinaryNotFoundError as error:
+        raise ConfigError(f"no embedded Valkey for this platform, set streams.redis_url: {error}") from error
+    socket_path.unlink(missing_ok=True)  # left by a server that was killed; a live one has the home's lock before us
+    return spawn(_argv(binary, folder, socket_path), name="valkey", log_path=folder / "valkey.log")
 
 
 def _argv(binary: Path, folder: Path, socket_path: Path) -> list[str]:

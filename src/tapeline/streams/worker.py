@@ -1,0 +1,211 @@
+"""A worker: a process, or a task, that owns its fair share of the lanes for as long as it lives.
+
+In: the lanes of a store, and the factory of what is done with them.  Out: whatever ``LaneTask`` commits.
+Refuses to go on when a lane is poisoned or the processor keeps failing in ways that no dead letter can hold.
+
+Leases, heartbeats and pauses run on real time (``anyio.current_time``), never on the logical clock: whether a worker
+lives is a physical fact, also in a replay.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from tapeline.core.config import StreamsConfig
+from tapeline.core.errors import Unavailable
+from tapeline.streams.lane_task import EntryFailed, LaneCounts, LaneTask, PoisonedLane
+from tapeline.streams.processor import ProcessorFactory
+from tapeline.streams.store import LaneStore, LeaseLost
+from tapeline.streams.valkey import connect
+
+log = logging.getLogger(__name__)
+
+ROUNDS_PER_LEASE = 3
+"""A lease is renewed this often in its life: one lost renewal does no harm, a death is noticed within 4/3 lives."""
+
+
+def worker_count(configured: int, cores: int | None = None) -> int:
+    """Return how many workers to start: the configured number, or 70 % of the cores, at least 1, at most 8."""
+    return configured or min(8, max(1, int(0.7 * (cores or os.cpu_count() or 1))))
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker and the lanes it owns now.
+
+    Attributes
+    ----------
+    store
+        Where the lanes live.
+    factory
+        Makes the processor of a lane.
+    config
+        Sizes and times.
+    worker_id
+        Unique among all that live: it is the token of the leases.
+    hot_ttl_s
+        Life of hot state in seconds.
+    """
+
+    store: LaneStore
+    factory: ProcessorFactory
+    config: StreamsConfig
+    worker_id: str
+    hot_ttl_s: float = 86_400.0
+    _tasks: dict[int, LaneTask] = field(default_factory=dict)
+    _stopping: anyio.Event = field(default_factory=anyio.Event)
+    _poisoned: PoisonedLane | None = None
+
+    @property
+    def counts(self) -> Mapping[int, LaneCounts]:
+        """lane -> what was done to it, for the lanes owned now."""
+        return {lane: task.counts for lane, task in self._tasks.items()}
+
+    def stop(self) -> None:
+        """Ask ``run`` to finish: every lane is committed, saved and given back."""
+        self._stopping.set()
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Own lanes until told to stop. Reports started after the first round of leases.
+
+        Concurrency: one task per owned lane. A lost lease or server ends that lane's task only; the next round tries
+        again. Cancelling it is like a kill: nothing half-made stays, and the leases run out by themselves.
+
+        Raises
+        ------
+        PoisonedLane
+            When most of a lane cannot be read; the other lanes are saved and given back first.
+        """
+        async with anyio.create_task_group() as group:
+            started = False
+            while not self._stopping.is_set():
+                try:
+                    await self._round(group)
+                except Unavailable as error:
+                    log.warning("worker %s waits for the stream server: %s", self.worker_id, error)
+                if not started:
+                    task_status.started()
+                    started = True
+                with anyio.move_on_after(self.config.lease_s / ROUNDS_PER_LEASE):
+                    await self._stopping.wait()
+            for task in self._tasks.values():
+                task.stop()
+        await self._say_goodbye()
+        if self._poisoned is not None:
+            raise self._poisoned
+
+    async def _round(self, group: TaskGroup) -> None:
+        """Renew what we own, give back what is too much, take what is free and due to us."""
+        life_s = self.config.lease_s
+        workers = await self.store.heartbeat(self.worker_id, life_s)
+        share = -(-self.config.lanes // workers)
+        for surplus, (lane, task) in enumerate(list(self._tasks.items())):
+            if surplus >= share or not await self.store.lease(lane, self.worker_id, life_s):
+                task.stop()
+        for lane in range(self.config.lanes):
+            if len(self._tasks) >= share:
+                break
+            if lane not in self._tasks and await self.store.lease(lane, self.worker_id, life_s):
+                task = LaneTask(self.store, lane, self.worker_id, self.factory, self.config, hot_ttl_s=self.hot_ttl_s)
+                self._tasks[lane] = task
+                group.start_soon(self._keep, lane, task, name=f"lane-{lane}")
+
+    async def _keep(self, lane: int, task: LaneTask) -> None:
+        """Run one lane's task to its end, whichever it is, and give the lane back if it is still ours."""
+        try:
+            await task.run()
+        except LeaseLost as error:
+            log.info("%s", error)
+        except (Unavailable, EntryFailed) as error:
+            log.warning("lane %d pauses until the next round of leases: %s", lane, error, exc_info=error.__cause__)
+        except PoisonedLane as error:
+            self._poisoned = error
+            self.stop()
+        else:
+            await self._release(lane)
+        finally:
+            del self._tasks[lane]
+
+    async def _release(self, lane: int) -> None:
+        try:
+            await self.store.release(lane, self.worker_id)
+        except Unavailable as error:
+            log.warning("lane %d was not given back, its lease runs out by itself: %s", lane, error)
+
+    async def _say_goodbye(self) -> None:
+        try:
+            await self.store.heartbeat(self.worker_id, 0.0)
+        except Unavailable as error:
+            log.warning("the goodbye of worker %s was not heard: %s", self.worker_id, error)
+
+
+async def run_worker(
+    store: LaneStore,
+    factory: ProcessorFactory,
+    config: StreamsConfig,
+    worker_id: str,
+    *,
+    hot_ttl_s: float = 86_400.0,
+    task_status: TaskStatus[Worker] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run a worker until it is told to stop (``Worker.stop``) or cancelled; hands the ``Worker`` to the starter."""
+    worker = Worker(store, factory, config, worker_id, hot_ttl_s)
+    async with anyio.create_task_group() as group:
+        await group.start(worker.run)
+        task_status.started(worker)
+
+
+def serve_worker(
+    address: str,
+    worker_id: str,
+    config: StreamsConfig,
+    factory: ProcessorFactory,
+    *,
+    hot_ttl_s: float = 86_400.0,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Be a worker process: own lanes of the server at ``address`` until SIGTERM or SIGINT, then save and leave.
+
+    Parameters
+    ----------
+    address
+        ``redis://``, ``rediss://`` or ``unix://``, or the path of a unix socket.
+    worker_id
+        Name for people; made unique for the leases here.
+    config
+        Sizes and times.
+    factory
+        Makes the processor of a lane.
+    hot_ttl_s
+        Life of hot state in seconds.
+    on_ready
+        Called once, after the first round of leases.
+    """
+
+    async def main() -> None:
+        unique_id = f"{worker_id}-{secrets.token_hex(4)}"
+        async with connect(address) as store, anyio.create_task_group() as group:
+            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                await store.ping()
+                await store.claim_lanes(config.lanes)
+                worker = Worker(store, factory, config, unique_id, hot_ttl_s)
+                group.start_soon(_stop_at_signal, signals, worker)
+                async with anyio.create_task_group() as working:
+                    await working.start(worker.run)
+                    on_ready()
+                group.cancel_scope.cancel()
+
+    anyio.run(main, backend="asyncio")
+
+
+async def _stop_at_signal(signals: AsyncIterator[signal.Signals], worker: Worker) -> None:
+    async for _ in signals:
+        worker.stop()
