@@ -1,0 +1,38 @@
+"""The grid: a market in columns, and the indicators of all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from tapeline.core.types import F64
+from tapeline.grid.bars import Applied, BarGrid
+from tapeline.kernels.catalogue import UnknownIndicator, indicator_names
+
+
+def indicators(grid: BarGrid, names: Sequence[str], rows: Literal["last", "all"] = "last") -> dict[str, F64]:
+    """Return indicators of every symbol.
+
+    Parameters
+    ----------
+    grid
+        The bars. The past of the named indicators is remembered from now on.
+    names
+        Kernel, parameters and output joined by ``_``: ``rsi_14``, ``macd_12_26_9_hist``; see ``indicator_names``.
+    rows
+        ``"last"`` for the newest bar only, ``"all"`` for every bar of the grid.
+
+    Returns
+    -------
+    dict
+        Name -> float64 (n_symbols,) or (n_bars, n_symbols). NaN where the bar did not trade, or too few bars did.
+
+    Raises
+    ------
+    UnknownIndicator
+        For a name or a parameter that no kernel has.
+    """
+    return grid.indicators(names, rows)
+
+
+__all__ = ["Applied", "BarGrid", "UnknownIndicator", "indicator_names", "indicators"]

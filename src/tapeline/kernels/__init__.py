@@ -1,0 +1,46 @@
+"""Kernels: every indicator as one compiled step over tiles of symbols. numpy and numba only.
+
+``warm`` compiles all of them ahead of time; without it each is compiled (or loaded from the cache) at its first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tapeline.kernels import averages, momentum, volatility
+from tapeline.kernels.catalogue import UnknownIndicator, all_kernels, indicator_names
+from tapeline.kernels.engine import FIELDS, address_of
+from tapeline.kernels.plan import Bars, Program, evaluate
+
+FAMILIES = (averages, momentum, volatility)
+"""The modules whose kernels are registered."""
+
+
+def warm(progress: Callable[[int, int], None] | None = None) -> int:
+    """Compile every kernel and the driver, and keep the machine code on disk.
+
+    Parameters
+    ----------
+    progress
+        Called with (kernels done, kernels in all) after each.
+
+    Returns
+    -------
+    int
+        How many kernels there are.
+    """
+    kernels = all_kernels()
+    for done, kernel in enumerate(kernels, 1):
+        address_of(kernel.body)
+        if progress is not None:
+            progress(done, len(kernels))
+    program = Program()
+    program.add(["sma_5"])
+    empty = np.zeros((0, 1))
+    evaluate(program, list(program.places), Bars(np.ones((FIELDS, 2, 1)), 0, 2), 0, empty, empty, 1)
+    return len(kernels)
+
+
+__all__ = ["FAMILIES", "UnknownIndicator", "all_kernels", "indicator_names", "warm"]

@@ -1,0 +1,123 @@
+"""What recursive kernels remember of the bars a grid has dropped: one anchor per kernel and symbol.
+
+In: the grid's ring, as it drops, appends and revises rows.  Out: values of indicators, equal to the endless stream's.
+Refuses to guess: a kernel that was first asked for after bars had been dropped has no past; its values are NaN until
+the missing past weighs less than 1e-9.
+
+Two matrices of states: ``anchor`` stands just before the oldest row, ``head`` just before the newest one, which may
+still be revised. Asking again after one more bar folds two rows, not all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapeline.core.types import F64
+from tapeline.kernels.catalogue import Instance, find
+from tapeline.kernels.engine import CLOSE
+from tapeline.kernels.plan import Bars, Program, evaluate
+
+NO_HEAD = -1
+
+
+class Anchors:
+    """States of the kernels that a grid has been asked for.
+
+    Parameters
+    ----------
+    n_symbols
+        Columns of the grid.
+    """
+
+    def __init__(self, n_symbols: int) -> None:
+        self.program = Program()
+        self.names: list[str] = []
+        self.anchor: F64 = np.zeros((0, n_symbols))
+        self.cold: NDArray[np.bool_] = np.zeros((0, n_symbols), np.bool_)
+        self._head: F64 = np.zeros((0, n_symbols))
+        self._head_row: dict[Instance, int] = {}
+
+    def track(self, names: Sequence[str], *, has_past: bool) -> None:
+        """Keep anchors for these indicators from now on; ``has_past`` says that bars were dropped before."""
+        new_names = [name for name in dict.fromkeys(names) if name not in self.names]
+        if not new_names:
+            return
+        new = self.program.add(new_names)
+        self.names += new_names
+        if new:
+            grow = ((0, self.program.n_state - len(self.anchor)), (0, 0))
+            self.anchor = np.pad(self.anchor, grow)
+            self.cold = np.pad(self.cold, grow, constant_values=has_past)
+            self._head = np.pad(self._head, grow)
+
+    def settled(self, name: str, newest_traded: F64) -> NDArray[np.bool_]:
+        """Return, per symbol, whether the kernel of a tracked indicator knows enough of the past."""
+        instance = find(name)[0]
+        at, depth = self.program.places[instance]
+        if not depth:
+            return np.ones(self.anchor.shape[1], np.bool_)
+        enough = self._head[at] + newest_traded > instance.kernel.settle(instance.params)
+        return np.asarray(~self.cold[at] | enough)
+
+    def changed(self, row: int) -> None:
+        """Forget the heads that have folded ``row``, counted over the life of the grid."""
+        self._head_row = {instance: head for instance, head in self._head_row.items() if head <= row}
+
+    def forget_symbol(self, column: int, *, has_past: bool) -> None:
+        """Start a symbol's kernels anew: its past no longer fits its bars."""
+        self.anchor[:, column] = 0.0
+        self.cold[:, column] = has_past
+        self._head_row.clear()
+
+    def drop(self, bars: Bars, n_drop: int) -> None:
+        """Move the anchors over the ``n_drop`` oldest rows of ``bars``; the row after them must exist."""
+        remembering = [instance for instance, (_, depth) in self.program.places.items() if depth]
+        seen = Bars(bars.ring, bars.oldest, n_drop + 1)
+        evaluate(self.program, remembering, seen, 0, self.anchor, self.anchor, 0)
+
+    def values(self, names: Sequence[str], bars: Bars, first_row: int, *, all_rows: bool) -> dict[str, F64]:
+        """Return the indicators of the newest row or of all rows.
+
+        ``first_row`` is the number of the oldest row, counted over the life of the grid.
+        """
+        wanted = {name: find(name) for name in names}
+        instances = list(dict.fromkeys(instance for instance, _ in wanted.values()))
+        if all_rows:
+            found = evaluate(self.program, instances, bars, 0, self.anchor, self._head, bars.n_rows)
+        else:
+            found = {}
+            order = sorted(instances, key=lambda i: self._fold_from(i, first_row))
+            for fold_from, group in groupby(order, key=lambda i: self._fold_from(i, first_row)):
+                found.update(self._newest(list(group), bars, first_row, fold_from))
+        for instance, out in found.items():
+            self._mask_unsettled(instance, bars, out)
+        return {name: found[i][k] if all_rows else found[i][k, 0] for name, (i, k) in wanted.items()}
+
+    def _fold_from(self, instance: Instance, first_row: int) -> int:
+        """Return the row of the ring before which the instance's state stands."""
+        if not self.program.places[instance][1]:
+            return 1 << 30  # a kernel that only looks back folds nothing
+        return max(self._head_row.get(instance, NO_HEAD) - first_row, 0)
+
+    def _newest(self, group: list[Instance], bars: Bars, first_row: int, fold_from: int) -> dict[Instance, F64]:
+        newest = bars.n_rows - 1
+        has_head = all(self._head_row.get(instance, NO_HEAD) >= first_row for instance in group)
+        start = self._head if has_head else self.anchor
+        found = evaluate(self.program, group, bars, min(fold_from, newest), start, self._head, 1)
+        for instance in group:
+            self._head_row[instance] = first_row + newest
+        return found
+
+    def _mask_unsettled(self, instance: Instance, bars: Bars, out: F64) -> None:
+        """Write NaN over values whose missing past still weighs."""
+        at, depth = self.program.places[instance]
+        if not depth or not self.cold[at].any():
+            return
+        slots = (bars.oldest + np.arange(bars.n_rows)) % bars.ring.shape[1]
+        seen = self.anchor[at] + np.cumsum(~np.isnan(bars.ring[CLOSE, slots]), axis=0)
+        young = self.cold[at] & (seen <= instance.kernel.settle(instance.params))
+        out[:, young[-out.shape[1] :]] = np.nan

@@ -1,0 +1,55 @@
+"""The universe: which symbol stands in which column.
+
+In: symbols in the order of the columns.  Out: columns of symbols, for one and for many.
+Refuses a symbol twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapeline.core.errors import BadInput
+
+
+class Universe:
+    """An immutable order of symbols.
+
+    Parameters
+    ----------
+    symbols
+        Each once; the position is the column.
+    """
+
+    def __init__(self, symbols: Iterable[str]) -> None:
+        self.symbols = tuple(symbols)
+        self._columns = {symbol: column for column, symbol in enumerate(self.symbols)}
+        if len(self._columns) != len(self.symbols):
+            twice = next(s for s in self.symbols if self.symbols.count(s) > 1)
+            raise BadInput(f"symbol {twice} stands in the universe twice")
+        self._last: tuple[tuple[str, ...], NDArray[np.intp]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def __contains__(self, symbol: object) -> bool:
+        return symbol in self._columns
+
+    def column(self, symbol: str) -> int:
+        """Return the column of a symbol; raise ``BadInput`` when it has none."""
+        try:
+            return self._columns[symbol]
+        except KeyError:
+            raise BadInput(f"symbol {symbol} is not in this grid's universe of {len(self)}") from None
+
+    def columns(self, symbols: tuple[str, ...]) -> NDArray[np.intp]:
+        """Return the column of each symbol, -1 for those that have none. int (n,), not to be written to."""
+        if self._last is not None and (self._last[0] is symbols or self._last[0] == symbols):
+            return self._last[1]  # a poll asks for the same symbols again and again
+        get = self._columns.get
+        columns = np.fromiter((get(symbol, -1) for symbol in symbols), np.intp, len(symbols))
+        columns.flags.writeable = False
+        self._last = (symbols, columns)
+        return columns

@@ -1,0 +1,131 @@
+"""What a kernel is, and how names find kernels.
+
+In: a name such as ``macd_12_26_9_hist``.  Out: the kernel, its parameters and which of its outputs is meant.
+Refuses names it does not know and parameters outside their bounds, with one sentence that says which.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tapeline.kernels.engine import MAX_PARAMS, Body
+
+Params = tuple[float, ...]
+
+_NUMBER = re.compile(r"(?<=_)\d+(?:\.\d+)?(?=_|$)")
+MAX_WINDOW = 10_000
+
+
+class UnknownIndicator(ValueError):
+    """No kernel has an output of this name, or its parameters are out of bounds."""
+
+
+def _none(_: Params) -> int:
+    return 0
+
+
+def _one(_: Params) -> int:
+    return 1
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """One family of values that are computed together.
+
+    Attributes
+    ----------
+    body
+        The function that is compiled; see ``engine`` for what it is given.
+    outputs
+        Names with ``#`` for each number, in the order in which the body writes them.
+    fields
+        The fields it reads.
+    examples
+        Parameters listed by ``indicator_names``.
+    lookback
+        Traded bars a value needs to see in the tile, itself included. 1 for kernels that remember instead.
+    state
+        Rows of memory per symbol; 0 for kernels that only look back. Row 0 counts the bars folded.
+    settle
+        Bars after which a forgotten past weighs less than 1e-9; what a kernel without its past must wait.
+    whole
+        How many of the leading parameters are windows: whole numbers, ``least`` or more.
+    """
+
+    body: Body
+    outputs: tuple[str, ...]
+    fields: tuple[int, ...]
+    examples: tuple[Params, ...] = ((),)
+    lookback: Callable[[Params], int] = _one
+    state: Callable[[Params], int] = _none
+    settle: Callable[[Params], float] = field(default=lambda _: 0.0)
+    whole: int = MAX_PARAMS
+    least: int = 2
+
+    def check(self, name: str, params: Params) -> None:
+        """Raise ``UnknownIndicator`` when a parameter is out of bounds."""
+        for value in params[: self.whole]:
+            if value != int(value) or not self.least <= value <= MAX_WINDOW:
+                raise UnknownIndicator(f"{name}: a window is a whole number from {self.least} to {MAX_WINDOW}")
+        if any(value <= 0 for value in params):
+            raise UnknownIndicator(f"{name}: parameters are positive")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A kernel with its parameters: what is computed, whatever number of its outputs is asked for."""
+
+    kernel: Kernel
+    params: Params
+
+
+_outputs: dict[str, tuple[Kernel, int]] = {}
+
+
+def register(*kernels: Kernel) -> None:
+    """Make the outputs of kernels known by their names."""
+    for kernel in kernels:
+        for index, template in enumerate(kernel.outputs):
+            if template in _outputs:
+                raise ValueError(f"two kernels have an output called {template}")
+            _outputs[template] = (kernel, index)
+
+
+def find(name: str) -> tuple[Instance, int]:
+    """Return the instance and the index of its output that a name means."""
+    params = tuple(float(number) for number in _NUMBER.findall(name))
+    found = _outputs.get(_NUMBER.sub("#", name))
+    if found is None:
+        raise UnknownIndicator(f"no indicator is called {name!r}; indicator_names() lists them")
+    kernel, index = found
+    kernel.check(name, params)
+    return Instance(kernel, params), index
+
+
+def _spell(template: str, params: Params) -> str:
+    for value in params:
+        template = template.replace("#", f"{value:g}", 1)
+    return template
+
+
+def indicator_names() -> tuple[str, ...]:
+    """Return the names of all outputs with their usual parameters; other parameters work as well."""
+    kernels = dict.fromkeys(kernel for kernel, _ in _outputs.values())
+    return tuple(_spell(output, params) for k in kernels for params in k.examples for output in k.outputs)
+
+
+def all_kernels() -> tuple[Kernel, ...]:
+    """Return every registered kernel once."""
+    return tuple(dict.fromkeys(kernel for kernel, _ in _outputs.values()))
+
+
+def recursive_settle(window: float) -> float:
+    """Return the bars after which Wilder's average of ``window`` has forgotten its past to 1e-9."""
+    return 21.0 * window
+
+
+def span_settle(span: float) -> float:
+    """Return the bars after which an exponential average of ``span`` has forgotten its past to 1e-9."""
+    return 10.5 * (span + 1.0)

@@ -1,0 +1,109 @@
+"""Plans: a list of names in, what the driver needs to compute them all in one pass over the market out.
+
+A ``Program`` is a set of kernel instances with their places in the state matrix; it grows, and places never move.
+``evaluate`` runs a part of it over a ring. Holds no bars and no states: the grid does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapeline.kernels.catalogue import Instance, find
+from tapeline.kernels.engine import CLOSE, MAX_PARAMS, TILE, address_of, fold
+from tapeline.kernels.threads import share
+
+F64 = NDArray[np.float64]
+
+
+@dataclass
+class Program:
+    """Kernel instances and where each keeps its state.
+
+    Attributes
+    ----------
+    places : dict
+        Instance -> (first row of its state, rows of its state).
+    n_state : int
+        Rows of the state matrix.
+    """
+
+    places: dict[Instance, tuple[int, int]] = field(default_factory=dict)
+    n_state: int = 0
+
+    def add(self, names: Sequence[str]) -> list[Instance]:
+        """Make room for the instances that names need; return those that are new and have a state."""
+        fresh = []
+        for instance in dict.fromkeys(find(name)[0] for name in names):
+            if instance not in self.places:
+                depth = instance.kernel.state(instance.params)
+                self.places[instance] = (self.n_state, depth)
+                self.n_state += depth
+                if depth:
+                    fresh.append(instance)
+        return fresh
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A ring of bars as the driver sees it: ``ring`` (fields, slots, symbols), its oldest slot, how many rows count."""
+
+    ring: F64
+    oldest: int
+    n_rows: int
+
+
+def lookback_of(instances: Sequence[Instance]) -> int:
+    """Return the traded bars that the windows of these instances need to see."""
+    return max((instance.kernel.lookback(instance.params) for instance in instances), default=1)
+
+
+def evaluate(
+    program: Program,
+    instances: Sequence[Instance],
+    bars: Bars,
+    fold_from: int,
+    state_in: F64,
+    state_out: F64,
+    out_rows: int,
+) -> dict[Instance, F64]:
+    """Fold instances over a ring and return their outputs.
+
+    Parameters
+    ----------
+    fold_from
+        ``state_in`` holds the states just before this row.
+    state_in, state_out : float64 (n_state, n_symbols)
+        ``state_out`` receives the states just before the newest row; untouched when all rows are asked for.
+    out_rows
+        0, 1 (the newest bar) or ``bars.n_rows``.
+
+    Returns
+    -------
+    dict
+        Instance -> float64 (outputs, out_rows, n_symbols).
+    """
+    n_symbols = bars.ring.shape[2]
+    kernels = np.zeros((len(instances), 5), np.int64)
+    params = np.zeros((len(instances), MAX_PARAMS))
+    n_out = 0
+    for i, instance in enumerate(instances):
+        kernel = instance.kernel
+        kernels[i] = (address_of(kernel.body), *program.places[instance], n_out, len(kernel.outputs))
+        params[i, : len(instance.params)] = instance.params
+        n_out += len(kernel.outputs)
+    out = np.full((n_out, out_rows, n_symbols), np.nan)
+    fields = np.array(sorted({CLOSE, *(f for i in instances for f in i.kernel.fields)}), np.int64)
+    window = lookback_of(instances) if out_rows else 1
+    rows = bars.n_rows if out_rows > 1 else min(max(bars.n_rows - fold_from, window), bars.n_rows)
+    head = (bars.ring, bars.oldest, bars.n_rows, fold_from)
+
+    def work(low: int, high: int) -> None:
+        fold(*head, (low, high), fields, rows, kernels, params, state_in, state_out, out)
+
+    if instances and bars.n_rows and n_symbols:
+        share(work, -(-n_symbols // TILE))
+    return {instance: out[k[3] : k[3] + k[4]] for instance, k in zip(instances, kernels, strict=True)}
