@@ -110,6 +110,8 @@ class LiveConfig(Section, frozen=True):
     grace_s: NotNegative = 0.0
     """How long after its end a bar still takes late ticks before it closes; a later one makes a revision."""
     indicators: tuple[str, ...] = ("sma_20", "ema_12", "rsi_14", "atr_14", "bbands_20_2_upper", "bbands_20_2_lower")
+    session_start_utc_s: Annotated[int, Meta(ge=0, lt=86_400)] = 18_000
+    """Seconds after midnight UTC at which session VWAP, volume, high and low begin anew; 5 h is New York's midnight."""
     hot_ttl_s: Positive = 86_400.0
     """Life of a symbol's hot state in Valkey."""
 
@@ -212,6 +214,12 @@ class ReplayConfig(Section, frozen=True):
     """The flash crash."""
     symbols: Annotated[int, Meta(ge=1, le=100_000)] = 524
     """The shipped real universe; more are resampled from it, and labelled so."""
+    universe: str = ""
+    """A Parquet file of `tapeline sample`, instead of the shipped universe."""
+    faults: str = ""
+    """A TOML file of faults that the simulator makes; none by default."""
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    """Port of the simulator on this machine; 0 takes a free one."""
     speed: NotNegative = 0.0
     """Market minutes per wall minute at most; 0 is as fast as it goes. Changes nothing but the pace."""
 
