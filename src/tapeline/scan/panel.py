@@ -1,0 +1,184 @@
+"""The slice of the market that one scan may look at, as plain arrays.
+
+In: a grid of sessions, one of minutes, the moment of the decision.  Out: ``Panel``.
+Refuses every row that starts after that moment, bars that are not closed by then, and symbols that stand twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapeline.core.calendar import Session
+from tapeline.core.errors import BadInput
+from tapeline.core.types import F64, I64, NS_PER_S
+
+PRICES = ("open", "high", "low", "close")
+
+DAY_STARTS_BEFORE_OPEN_NS = 18 * 3600 * NS_PER_S
+"""A daily bar is stamped with midnight or with the open; either is within this of its session's open, and the bar of
+the session before is not."""
+
+VOLUME_BY_HALF_HOUR = (0.14, 0.095, 0.08, 0.07, 0.062, 0.056, 0.052, 0.05, 0.051, 0.056, 0.064, 0.079, 0.145)
+"""Share of a day's volume in each thirteenth of the session: the U of US stocks, open and close busiest. A round
+long-run average; it decides only what "busy for this time of day" means."""
+
+
+class Grid(Protocol):
+    """What a scan reads of a ``tapeline.grid.BarGrid``: NaN marks a bar that never traded."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The columns."""
+        ...
+
+    @property
+    def event_ns(self) -> I64:
+        """int64 (n_bars,) start of each bar, oldest first."""
+        ...
+
+    @property
+    def timeframe_s(self) -> int:
+        """Length of a bar in seconds."""
+        ...
+
+    def field(self, name: str) -> F64:
+        """Return float64 (n_bars, n_symbols)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Sessions of the whole universe. Each symbol's traded bars stand without gaps at the end of its column.
+
+    Windows therefore count sessions in which the symbol traded, as the kernels do. Row -1 is each symbol's last traded
+    session; before the session's close it is the running one and provisional.
+
+    Attributes
+    ----------
+    symbols
+        (n,) the columns.
+    open, high, low, close, volume
+        float64 (n_bars, n). NaN above a symbol's first bar. Volume is in shares.
+    n_traded
+        int64 (n,) sessions with a bar.
+    is_current
+        bool (n,): the last traded session is the newest one.
+    is_sound
+        bool (n,): every price is positive and finite, every volume finite and not negative.
+    day_frac
+        Share of a usual day's volume that has traded by now, in (0, 1].
+    """
+
+    symbols: tuple[str, ...]
+    open: F64
+    high: F64
+    low: F64
+    close: F64
+    volume: F64
+    n_traded: I64
+    is_current: NDArray[np.bool_]
+    is_sound: NDArray[np.bool_]
+    day_frac: float
+
+
+def build_panel(days: Grid, session: Session | None, as_of_ns: int, *, max_bars: int, min_bars: int) -> Panel:
+    """Return the last ``max_bars`` sessions of ``days`` up to ``as_of_ns``, with at least ``min_bars`` rows.
+
+    Rows that do not exist are NaN. ``session`` is the one that runs or ran last at ``as_of_ns``; without it the newest
+    row is a finished session.
+
+    Raises
+    ------
+    BadInput
+        When a symbol stands twice in the grid.
+    """
+    twice = sorted(symbol for symbol, count in Counter(days.symbols).items() if count > 1)
+    if twice:
+        raise BadInput(f"the grid has {', '.join(twice)} more than once: a symbol is one column")
+    end = rows_until(days.event_ns, as_of_ns)
+    start = max(0, end - max_bars)
+    fields = {name: _padded(days.field(name)[start:end], min_bars) for name in (*PRICES, "volume")}
+    traded = ~np.isnan(fields["close"])
+    is_current = traded[-1].copy()
+    if session is not None and not (end and _belongs(int(days.event_ns[end - 1]), session)):
+        is_current[:] = False
+    is_sound = _sound(fields, traded)
+    _close_gaps(fields, traded)
+    return Panel(
+        symbols=tuple(days.symbols),
+        **fields,
+        n_traded=traded.sum(axis=0),
+        is_current=is_current,
+        is_sound=is_sound,
+        day_frac=day_frac(session, as_of_ns),
+    )
+
+
+def rows_until(event_ns: I64, moment_ns: int) -> int:
+    """Return how many of the rising ``event_ns`` are at or before ``moment_ns``."""
+    return int(np.searchsorted(event_ns, moment_ns, side="right"))
+
+
+def day_frac(session: Session | None, as_of_ns: int) -> float:
+    """Return the share of a usual day's volume that has traded by ``as_of_ns``; 1 when no session runs.
+
+    A half day has the same shape in less time.
+    """
+    if session is None or as_of_ns >= session.close_ns:
+        return 1.0
+    elapsed = max(0, as_of_ns - session.open_ns) / (session.close_ns - session.open_ns)
+    cumulated = np.concatenate(([0.0], np.cumsum(VOLUME_BY_HALF_HOUR)))
+    return float(np.interp(elapsed, np.linspace(0.0, 1.0, cumulated.size), cumulated))
+
+
+def last_bar_end_ns(minutes: Grid, symbols: tuple[str, ...], as_of_ns: int) -> F64:
+    """Return when each symbol's last minute that is closed by ``as_of_ns`` ended; NaN for none.
+
+    Returns
+    -------
+    float64 (n,) in UTC nanoseconds, exact to about 0.3 microseconds.
+    """
+    length_ns = minutes.timeframe_s * NS_PER_S
+    end = rows_until(minutes.event_ns, as_of_ns - length_ns)
+    known = {symbol: col for col, symbol in enumerate(minutes.symbols)}
+    ends = np.full(len(symbols), np.nan)
+    if end == 0:
+        return ends
+    traded = ~np.isnan(minutes.field("close")[:end])
+    last = end - 1 - np.argmax(traded[::-1], axis=0)
+    column_ends = np.where(traded.any(axis=0), (minutes.event_ns[last] + length_ns).astype(np.float64), np.nan)
+    here = np.array([known.get(symbol, -1) for symbol in symbols], dtype=np.intp)
+    ends[here >= 0] = column_ends[here[here >= 0]]
+    return ends
+
+
+def _belongs(event_ns: int, session: Session) -> bool:
+    return session.open_ns - DAY_STARTS_BEFORE_OPEN_NS < event_ns < session.close_ns
+
+
+def _padded(rows: F64, min_bars: int) -> F64:
+    """Return a copy with NaN rows above, so that every window has its rows."""
+    missing = max(0, min_bars - rows.shape[0])
+    return np.vstack([np.full((missing, rows.shape[1]), np.nan), rows])
+
+
+def _sound(fields: dict[str, F64], traded: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return per symbol whether each traded bar is one: a NaN beside a close is as wrong as a negative price."""
+    good: NDArray[np.bool_] = np.isfinite(fields["volume"]) & (fields["volume"] >= 0.0)
+    for name in PRICES:
+        good = good & np.isfinite(fields[name]) & (fields[name] > 0.0)
+    sound: NDArray[np.bool_] = np.logical_and.reduce(good | ~traded, axis=0)
+    return sound
+
+
+def _close_gaps(fields: dict[str, F64], traded: NDArray[np.bool_]) -> None:
+    """Move each symbol's traded bars to the end of its column, in place; the few with gaps only."""
+    cols = np.flatnonzero((traded[:-1] & ~traded[1:]).any(axis=0))
+    order = np.argsort(traded[:, cols], axis=0, kind="stable")
+    for panel in fields.values():
+        panel[:, cols] = np.take_along_axis(panel[:, cols], order, axis=0)

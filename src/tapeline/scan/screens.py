@@ -1,0 +1,105 @@
+"""Who is not ranked, and why: one clear sentence per symbol.
+
+In: the panel, raw factors, freshness.  Out: symbol to ``Exclusion``. The rest of the universe is ranked.
+Refuses to drop anybody in silence. What is unknown (``no_data``, ``stale``) comes before matters of taste.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapeline.core.config.tree import ScanConfig
+from tapeline.core.outcome import Kind
+from tapeline.core.types import F64
+from tapeline.scan.factors import ATR_BARS, FACTORS, dollar_volume_20
+from tapeline.scan.panel import Panel
+from tapeline.scan.result import Exclusion
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """One reason: whom it hits, and its sentence for the symbol in a column."""
+
+    kind: Kind
+    hits: NDArray[np.bool_]
+    sentence: Callable[[int], str]
+
+
+def screen(
+    panel: Panel, factors: Mapping[str, F64], freshness_s: F64, config: ScanConfig, *, has_minutes: bool
+) -> dict[str, Exclusion]:
+    """Return the first reason against each symbol that has one, by symbol.
+
+    NaN rule: a symbol whose range (``low_range``, the settled ATR) or any weighted factor is unknown is excluded with
+    the factor's name; it is not scored on the rest, as points missing and points that are 0 would look the same.
+    """
+    checks = [*_unknown(panel, freshness_s, config, has_minutes), *_incomplete(panel, factors, config)]
+    checks += _taste(panel, config)
+    found: dict[str, Exclusion] = {}
+    for check in checks:
+        for col in np.flatnonzero(check.hits):
+            symbol = panel.symbols[col]
+            if symbol not in found:
+                found[symbol] = Exclusion(check.kind, check.sentence(int(col)))
+    return dict(sorted(found.items()))
+
+
+def _unknown(panel: Panel, freshness_s: F64, config: ScanConfig, has_minutes: bool) -> list[Screen]:
+    """Return the screens of symbols whose last bar cannot be used."""
+    checks = [
+        Screen(Kind.NO_DATA, panel.n_traded == 0, _always("no bar in the whole history")),
+        Screen(Kind.NO_DATA, ~panel.is_sound, _always("a bar has a price or volume that is not a positive number")),
+        Screen(Kind.STALE, ~panel.is_current, _always("no bar in the newest session")),
+    ]
+    if has_minutes:
+        limit = f"{config.max_staleness_s:g} s are allowed"
+        checks += [
+            Screen(Kind.STALE, np.isnan(freshness_s), _always("no closed minute bar")),
+            Screen(
+                Kind.STALE,
+                freshness_s > config.max_staleness_s,
+                lambda col: f"the last bar is {freshness_s[col]:.0f} s old, {limit}",
+            ),
+        ]
+    return checks
+
+
+def _incomplete(panel: Panel, factors: Mapping[str, F64], config: ScanConfig) -> list[Screen]:
+    """Return the screens of symbols that cannot be scored in full."""
+    weighted = [name for name, weight in config.weights.items() if weight != 0.0]
+    needed = max(ATR_BARS, *(FACTORS[name].bars for name in weighted))
+    checks = [
+        Screen(
+            Kind.NO_DATA,
+            panel.n_traded < needed,
+            lambda col: f"{panel.n_traded[col]} sessions of history, {needed} are needed",
+        )
+    ]
+    for name in ("low_range", *weighted):
+        checks.append(Screen(Kind.NO_DATA, np.isnan(factors[name]), _always(f"{name} is not known")))
+    return checks
+
+
+def _always(sentence: str) -> Callable[[int], str]:
+    return lambda _: sentence
+
+
+def _taste(panel: Panel, config: ScanConfig) -> list[Screen]:
+    """Return the screens of symbols that are known well and not wanted."""
+    price, dollars = panel.close[-1], dollar_volume_20(panel)
+    return [
+        Screen(
+            Kind.ABSTAINED,
+            price < config.min_price,
+            lambda col: f"price {price[col]:.2f} is below {config.min_price:g}",
+        ),
+        Screen(
+            Kind.ABSTAINED,
+            ~(dollars >= config.min_dollar_volume),
+            lambda col: f"{dollars[col]:,.0f} dollars a day, {config.min_dollar_volume:,.0f} are asked for",
+        ),
+    ]
