@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tapeline.core.calendar import SessionCalendar
+from tapeline.core.errors import BadInput
 from tapeline.core.types import NS_PER_S, Label
 from tapeline.sim.clock import NEW_YORK, new_york_day
 from tapeline.sim.door import Ask, Reply
@@ -25,6 +26,8 @@ ASSET_IDS = uuid.UUID("7a9f3c1e-5f0b-4b7e-9a57-0c6f0e0a2010")
 """Namespace of our assets' ids: a symbol always has the same one."""
 FAR = dt.timedelta(days=400)
 """How far ahead the calendar is told when the request names no end."""
+SETTLED_WITHIN = dt.timedelta(days=12)
+"""Holds three sessions, whatever holidays lie between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +70,18 @@ class AlpacaTrading:
         """Answer ``/v2/calendar``. Sessions ahead are no secret: the exchange publishes them."""
         first = _day(ask.params.get("start"), self.tape.market.sessions[0])
         last = _day(ask.params.get("end"), new_york_day(ask.now_ns) + FAR)
-        days = []
-        for day in self.calendar.sessions(first, last) if first <= last else []:
-            session = self.calendar.session(day)
-            opens, closes = (_new_york(moment)[11:16] for moment in (session.open_ns, session.close_ns))
-            hours = {"open": opens, "close": closes, "session_open": "0400", "session_close": "2000"}
-            days.append({"date": day.isoformat(), **hours, "settlement_date": self._settlement(day).isoformat()})
-        return Reply(days, Label.REAL)
+        try:
+            days = self.calendar.sessions(first, last + SETTLED_WITHIN) if first <= last else []
+        except BadInput as error:
+            raise WireError(422, str(error), 40010001) from None
+        return Reply([self._hours(day, days[i + 3]) for i, day in enumerate(days) if day <= last], Label.REAL)
 
-    def _settlement(self, day: dt.date) -> dt.date:
-        """Return the third session after ``day``: trades of that time settled in three days."""
-        return self.calendar.sessions(day, day + dt.timedelta(days=12))[3]
+    def _hours(self, day: dt.date, settled: dt.date) -> dict[str, str]:
+        """Return one session as the vendor tells it. Trades of that time settled on the third session after."""
+        session = self.calendar.session(day)
+        opens, closes = (_new_york(moment)[11:16] for moment in (session.open_ns, session.close_ns))
+        hours = {"open": opens, "close": closes, "session_open": "0400", "session_close": "2000"}
+        return {"date": day.isoformat(), **hours, "settlement_date": settled.isoformat()}
 
     def _assets(self, now_ns: int) -> list[dict[str, Any]]:
         market = self.tape.market

@@ -89,7 +89,7 @@ class Door:
                 response = self._serve(request, answer, family, fate, now_ns)
             except WireError as error:
                 response = _json(error.status, error.body())
-            response.headers[LATENCY_HEADER] = str(fate.latency_ms)
+            response.headers[LATENCY_HEADER] = f"{fate.latency_ms:.3f}"
             self.stats.answered(response.status_code, len(response.body), fate.fault)
             return response
 

@@ -68,7 +68,7 @@ def build_app(market: Market, settings: SimSettings) -> Starlette:
     market.row_of(settings.day)
     clock = ReplayClock(new_york_ns(settings.day, START_OF_DAY))
     door = Door(clock, Weather(settings.faults, settings.seed))
-    calendar = SessionCalendar(first=dt.date(market.sessions[0].year, 1, 1))
+    calendar = SessionCalendar()
     routes = [*_vendor_routes(door, Tape(market), calendar, settings), *_own_routes(door, calendar)]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
     app.state.clock = clock
