@@ -1,21 +1,19 @@
 """The slice of the market that one scan may look at, as plain arrays.
 
 In: a grid of sessions, one of minutes, the moment of the decision.  Out: ``Panel``.
-Refuses every row that starts after that moment, bars that are not closed by then, and symbols that stand twice.
+Refuses every row that starts after that moment, and minutes that are not closed by then.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tapeline.core.calendar import Session
-from tapeline.core.errors import BadInput
 from tapeline.core.types import F64, I64, NS_PER_S
+from tapeline.grid import BarGrid
 
 PRICES = ("open", "high", "low", "close")
 
@@ -26,29 +24,6 @@ the session before is not."""
 VOLUME_BY_HALF_HOUR = (0.14, 0.095, 0.08, 0.07, 0.062, 0.056, 0.052, 0.05, 0.051, 0.056, 0.064, 0.079, 0.145)
 """Share of a day's volume in each thirteenth of the session: the U of US stocks, open and close busiest. A round
 long-run average; it decides only what "busy for this time of day" means."""
-
-
-class Grid(Protocol):
-    """What a scan reads of a ``tapeline.grid.BarGrid``: NaN marks a bar that never traded."""
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """The columns."""
-        ...
-
-    @property
-    def event_ns(self) -> I64:
-        """int64 (n_bars,) start of each bar, oldest first."""
-        ...
-
-    @property
-    def timeframe_s(self) -> int:
-        """Length of a bar in seconds."""
-        ...
-
-    def field(self, name: str) -> F64:
-        """Return float64 (n_bars, n_symbols)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,20 +61,12 @@ class Panel:
     day_frac: float
 
 
-def build_panel(days: Grid, session: Session | None, as_of_ns: int, *, max_bars: int, min_bars: int) -> Panel:
+def build_panel(days: BarGrid, session: Session | None, as_of_ns: int, *, max_bars: int, min_bars: int) -> Panel:
     """Return the last ``max_bars`` sessions of ``days`` up to ``as_of_ns``, with at least ``min_bars`` rows.
 
     Rows that do not exist are NaN. ``session`` is the one that runs or ran last at ``as_of_ns``; without it the newest
     row is a finished session.
-
-    Raises
-    ------
-    BadInput
-        When a symbol stands twice in the grid.
     """
-    twice = sorted(symbol for symbol, count in Counter(days.symbols).items() if count > 1)
-    if twice:
-        raise BadInput(f"the grid has {', '.join(twice)} more than once: a symbol is one column")
     end = rows_until(days.event_ns, as_of_ns)
     start = max(0, end - max_bars)
     fields = {name: _padded(days.field(name)[start:end], min_bars) for name in (*PRICES, "volume")}
@@ -110,7 +77,7 @@ def build_panel(days: Grid, session: Session | None, as_of_ns: int, *, max_bars:
     is_sound = _sound(fields, traded)
     _close_gaps(fields, traded)
     return Panel(
-        symbols=tuple(days.symbols),
+        symbols=days.symbols,
         **fields,
         n_traded=traded.sum(axis=0),
         is_current=is_current,
@@ -136,7 +103,7 @@ def day_frac(session: Session | None, as_of_ns: int) -> float:
     return float(np.interp(elapsed, np.linspace(0.0, 1.0, cumulated.size), cumulated))
 
 
-def last_bar_end_ns(minutes: Grid, symbols: tuple[str, ...], as_of_ns: int) -> F64:
+def last_bar_end_ns(minutes: BarGrid, symbols: tuple[str, ...], as_of_ns: int) -> F64:
     """Return when each symbol's last minute that is closed by ``as_of_ns`` ended; NaN for none.
 
     Returns

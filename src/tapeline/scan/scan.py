@@ -23,6 +23,9 @@ from tapeline.scan.score import points, total
 from tapeline.scan.screens import screen
 
 ATR = "atr_14"
+TRACKED = (ATR,)
+"""Indicators whose past a ring of sessions must track from its first bar on; see ``BarGrid.empty``. Without it, symbols
+of a ring that has dropped bars have no range and are excluded until it has settled."""
 
 
 def scan(
@@ -61,8 +64,6 @@ def scan(
     ------
     ConfigError
         When weights or history cannot be used.
-    BadInput
-        When a symbol stands twice in a grid.
 
     Notes
     -----

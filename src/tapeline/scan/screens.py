@@ -79,8 +79,9 @@ def _incomplete(panel: Panel, factors: Mapping[str, F64], config: ScanConfig) ->
             lambda col: f"{panel.n_traded[col]} sessions of history, {needed} are needed",
         )
     ]
-    for name in ("low_range", *weighted):
-        checks.append(Screen(Kind.NO_DATA, np.isnan(factors[name]), _always(f"{name} is not known")))
+    checks.append(Screen(Kind.NO_DATA, np.isnan(factors["low_range"]), _always("its daily range is not known yet")))
+    for name in weighted:
+        checks.append(Screen(Kind.NO_DATA, np.isnan(factors[name]), _always(f"the factor {name} is not known")))
     return checks
 
 
