@@ -33,10 +33,10 @@ class OrderEnd:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A stock split: from ``ex_ns`` on, ``ratio`` new shares stand for one old (2.0 for 2:1, 0.1 for 1:10)."""
+    """A stock split: from ``ex_ns`` on, ``new_per_old`` shares stand for one old (2.0 for 2:1, 0.1 for 1:10)."""
 
     symbol: str
-    ratio: float
+    new_per_old: float
     ex_ns: int
 
 

@@ -44,6 +44,7 @@ def open_database(path: Path) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as error:
         raise _refusal(path, error) from error
     try:
+        _refuse_if_cut_off(connection, path)
         migrate(connection)
     except duckdb.Error as error:
         connection.close()
@@ -52,6 +53,17 @@ def open_database(path: Path) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+def _refuse_if_cut_off(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse a file with less room than its used blocks need.
+
+    DuckDB looks at a block only when it needs it, so a file whose end is cut off opens, and breaks days later.
+    """
+    used = connection.execute("SELECT block_size * used_blocks FROM pragma_database_size()").fetchall()[0][0]
+    size = path.stat().st_size
+    if size < used:
+        raise duckdb.IOException(f"Could not read enough bytes: the file has {size} and needs {used}")
 
 
 @contextmanager

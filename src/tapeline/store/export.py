@@ -71,7 +71,7 @@ def ledger_lines(connection: DuckDBPyConnection) -> list[Line]:
         )
     lines += [_line("fill", fill, id=fill.fill_id) for _, fill in queries.fills(connection)]
     lines += [
-        _line("split", split, id=f"{split.symbol}@{split.ex_ns}", event_ns=split.ex_ns, qty=split.ratio)
+        _line("split", split, id=f"{split.symbol}@{split.ex_ns}", event_ns=split.ex_ns, qty=split.new_per_old)
         for _, split in queries.splits(connection)
     ]
     for _, mark in queries.marks(connection):

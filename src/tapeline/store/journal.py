@@ -125,11 +125,8 @@ class Journal:
 
 
 def _insert(connection: DuckDBPyConnection, name: str, rows: pa.Table) -> None:
-    connection.register("incoming", rows)
-    try:
-        connection.execute(tables.INSERT[name])
-    finally:
-        connection.unregister("incoming")
+    connection.register("incoming", rows)  # replaces the one before
+    connection.execute(tables.INSERT[name])
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def m001_initial(connection: DuckDBPyConnection) -> None:
         CREATE TABLE order_ends (
             order_id VARCHAR PRIMARY KEY, seq BIGINT NOT NULL, kind VARCHAR NOT NULL, event_ns BIGINT NOT NULL);
         CREATE TABLE splits (
-            symbol VARCHAR NOT NULL, ex_ns BIGINT NOT NULL, seq BIGINT NOT NULL, ratio DOUBLE NOT NULL,
+            symbol VARCHAR NOT NULL, ex_ns BIGINT NOT NULL, seq BIGINT NOT NULL, new_per_old DOUBLE NOT NULL,
             PRIMARY KEY (symbol, ex_ns));
         CREATE TABLE marks (
             mark_id VARCHAR PRIMARY KEY, seq BIGINT NOT NULL, event_ns BIGINT NOT NULL, equity DOUBLE NOT NULL,

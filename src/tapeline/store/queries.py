@@ -143,7 +143,7 @@ def ends(connection: DuckDBPyConnection) -> list[tuple[int, OrderEnd]]:
 
 def splits(connection: DuckDBPyConnection) -> list[tuple[int, Split]]:
     """Return every split with its place in the ledger."""
-    rows = connection.execute("SELECT seq, symbol, ratio, ex_ns FROM splits ORDER BY seq").fetchall()
+    rows = connection.execute("SELECT seq, symbol, new_per_old, ex_ns FROM splits ORDER BY seq").fetchall()
     return [(seq, Split(*rest)) for seq, *rest in rows]
 
 

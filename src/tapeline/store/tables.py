@@ -36,7 +36,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "orders": _schema("order_id symbol side reason signal_id", "seq created_ns", "qty"),
     "fills": _schema("fill_id order_id symbol side label", "seq event_ns", "qty price fee"),
     "order_ends": _schema("order_id kind", "seq event_ns"),
-    "splits": _schema("symbol", "seq ex_ns", "ratio"),
+    "splits": _schema("symbol", "seq ex_ns", "new_per_old"),
     "marks": _schema("mark_id", "seq event_ns", "equity cash realised_pnl fees", "is_close"),
     "holdings": _schema("mark_id symbol", "", "qty avg_price price"),
 }

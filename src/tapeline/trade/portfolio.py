@@ -105,7 +105,7 @@ class Portfolio:
             case OrderEnd():
                 return self.apply_end(event)
             case Split():
-                return self.apply_split(event.symbol, event.ratio, event.ex_ns)
+                return self.apply_split(event.symbol, event.new_per_old, event.ex_ns)
             case EquityMark():
                 return self.apply_close(event) if event.is_close else self
             case _:
@@ -177,22 +177,22 @@ class Portfolio:
             return self
         return replace(self, open_orders={k: v for k, v in self.open_orders.items() if k != end.order_id})
 
-    def apply_split(self, symbol: str, ratio: float, ex_ns: int) -> Portfolio:
-        """Return the account after a split: ``ratio`` new shares for one old, each worth ``1 / ratio`` of it.
+    def apply_split(self, symbol: str, new_per_old: float, ex_ns: int) -> Portfolio:
+        """Return the account after a split: ``new_per_old`` shares for one old (2.0 for 2:1, 0.1 for 1:10).
 
         Open orders that were given before ``ex_ns`` are restated too. Fractions of a share stay: no cash is paid for
         them, so the value is unchanged.
         """
-        if not 0.0 < ratio < math.inf:
-            raise ValueError(f"split of {symbol}: ratio {ratio} must be above zero")
+        if not 0.0 < new_per_old < math.inf:
+            raise ValueError(f"split of {symbol}: {new_per_old} shares for one must be above zero")
         if ex_ns <= self.last_split_ns.get(symbol, ex_ns - 1):
             return self
         positions = dict(self.positions)
         if symbol in positions:
             held = positions[symbol]
-            positions[symbol] = Position(symbol, held.qty * ratio, held.avg_price / ratio)
+            positions[symbol] = Position(symbol, held.qty * new_per_old, held.avg_price / new_per_old)
         orders = {
-            key: replace(o, order=replace(o.order, qty=o.order.qty * ratio), remaining=o.remaining * ratio)
+            key: replace(o, order=replace(o.order, qty=o.order.qty * new_per_old), remaining=o.remaining * new_per_old)
             if o.order.symbol == symbol and o.order.created_ns < ex_ns
             else o
             for key, o in self.open_orders.items()
