@@ -38,7 +38,7 @@ def naive_consensus(
     weights = {group: Fraction(config.weights[group]) for group in sides}
     total = sum((weights[g] * sides[g] * confidences[g] for g in sides), Fraction(0)) / sum(weights.values())
     sign = (total > 0) - (total < 0)
-    if sum(1 for side in sides.values() if side * sign > 0) < config.quorum_groups:
+    if sum(1 for g in sides if sides[g] * confidences[g] * sign >= Fraction(0.1)) < config.quorum_groups:
         return None
     steps = TILT[regime, sign] if regime is not None else 0
     strength = min(Fraction(1), abs(total) * (1 + steps * Fraction(config.regime_tilt_frac)))

@@ -155,6 +155,12 @@ def test_quorum_counts_agreeing_groups_not_speaking_ones() -> None:
     assert consensus("ACME", votes, UNKNOWN, THREE, NOW_NS).kind is Kind.ABSTAINED
 
 
+def test_whisper_of_a_second_group_makes_no_quorum() -> None:
+    outcome = consensus("ACME", [vote("tape.trend", 1.0, 1.0), vote("news.headlines", 1.0, 0.05)], BULL, CONFIG, NOW_NS)
+    assert outcome.kind is Kind.ABSTAINED
+    assert "do not agree" in outcome.reason
+
+
 def test_weak_agreement_is_refused_with_its_numbers() -> None:
     outcome = consensus("ACME", [vote("tape.trend", 0.4), vote("news.headlines", 0.4)], UNKNOWN, CONFIG, NOW_NS)
     assert outcome.kind is Kind.ABSTAINED

@@ -20,6 +20,9 @@ from tapeline.signals.regime import label_of, tilt
 SOURCE = "consensus"
 ID_LENGTH = 16
 """Hex digits of a signal's id: 64 bits, enough to tell billions of signals apart."""
+AUDIBLE_POINTS = 0.1
+"""Side times confidence that a group needs to count for the quorum. A whisper, such as last night's headline at noon,
+is weighed as what it is, but is no second opinion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def consensus(
     Notes
     -----
     strength = | sum(weight * side * confidence) / sum(weight) | * tilt over the groups that speak, at most 1.
-    The quorum counts the groups whose side has the sign of that sum.
+    The quorum counts the groups whose side * confidence has the sign of that sum and at least ``AUDIBLE_POINTS``.
     """
     spoken, silent = _part(votes, config, as_of_ns)
     groups = _opinions(spoken, config)
@@ -89,7 +92,7 @@ def consensus(
         heard = ", ".join(opinion.group for opinion in groups) or "none"
         return _none(Kind.NO_DATA, f"{len(groups)} of {config.quorum_groups} groups speak ({heard})", silent, as_of_ns)
     total = math.fsum(g.weight * g.points for g in groups) / math.fsum(g.weight for g in groups)
-    agreeing = [g for g in groups if g.side * total > 0]
+    agreeing = [g for g in groups if g.points * total > 0 and abs(g.points) >= AUDIBLE_POINTS]
     said = ", ".join(f"{g.group} {g.points:+.2f}" for g in groups)
     if len(agreeing) < config.quorum_groups:
         return _none(Kind.ABSTAINED, f"the groups do not agree ({said})", silent, as_of_ns)

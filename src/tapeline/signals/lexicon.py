@@ -20,7 +20,7 @@ _STRONG_UP = "surge soar skyrocket rocket boom bullish blowout breakthrough outp
 _UP = (
     "up gain rise rose risen climb jump advance rebound recover recovery beat exceed strong strength stronger record "
     "high higher growth grow grew profitable boost lift raise optimistic optimism approval approve win won award "
-    "expand expansion improve improvement positive buy"
+    "expand expansion improve improvement positive buy bull leap bounce"
 )
 _STRONG_DOWN = (
     "plunge plummet crash collapse tumble slump tank nosedive freefall panic rout bearish bankrupt bankruptcy fraud "
@@ -29,7 +29,7 @@ _STRONG_DOWN = (
 _DOWN = (
     "down fall fell fallen drop decline slide slid sink sank sunk slip lose lost loss lower low dip retreat shed weak "
     "weakness weaker weaken miss cut warn warning fear worry worries concern lawsuit sue probe investigation recall "
-    "delay layoff disappoint negative pressure sell hurt struggle"
+    "delay layoff disappoint negative pressure sell hurt struggle bear"
 )
 WORDS: dict[str, float] = {
     **dict.fromkeys(_UP.split(), 0.5),
