@@ -8,7 +8,9 @@ class TapelineError(Exception):
 
 
 class BadInput(TapelineError):
-    """What the person gave cannot be used. The command line prints the sentence and exits with code 2."""
+    """What the person gave cannot be used. The command line prints the sentence and exits with ``exit_code``."""
+
+    exit_code = 2
 
 
 class ConfigError(BadInput):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from tapeline.core.config import Config
 from tapeline.core.errors import BadInput, HomeBusy
 
 
@@ -58,6 +59,11 @@ class Home:
     def note_path(self) -> Path:
         """Where other processes read how to reach the node."""
         return self.run_path / "node.json"
+
+    @property
+    def settings_path(self) -> Path:
+        """The node's effective settings, for its workers."""
+        return self.run_path / "settings.json"
 
     def log_path(self, name: str) -> Path:
         """The log file of the process called ``name``."""
@@ -103,10 +109,11 @@ class Home:
 
     def write_note(self, note: NodeNote) -> None:
         """Tell other processes of this user how to reach the node; replaced in one step."""
-        fresh = self.note_path.with_suffix(".new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(note))
-        fresh.replace(self.note_path)
+        _write_private(self.note_path, msgspec.json.encode(note))
+
+    def write_settings(self, config: Config) -> None:
+        """Leave the effective settings for the node's workers."""
+        _write_private(self.settings_path, msgspec.json.encode(config))
 
     def read_note(self) -> NodeNote | None:
         """Return the note of the running node, or None when there is none."""
@@ -116,6 +123,14 @@ class Home:
             return None
         except msgspec.MsgspecError as error:
             raise BadInput(f"{self.note_path} cannot be read ({error}): remove it and start the node again") from None
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Replace a file in one step; only its owner may read it."""
+    fresh = path.with_suffix(".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    fresh.replace(path)
 
 
 def default_home(environ: Mapping[str, str]) -> Home:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from types import TracebackType
 
+import anyio
 import httpx2
 import msgspec
 
 from tapeline.core.errors import Unavailable
+from tapeline.core.types import NS_PER_S
 
 _WALL_S = 60.0
 """Real seconds after which a simulator that is silent counts as gone."""
@@ -24,10 +26,24 @@ class _Granted(msgspec.Struct, frozen=True):
 
 
 class ReplayAuthority:
-    """Asks the simulator to move time. An async context manager, and the ``Authority`` of a ``LogicalClock``."""
+    """Asks the simulator to move time. An async context manager, and the ``Authority`` of a ``LogicalClock``.
 
-    def __init__(self, base_url: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    Parameters
+    ----------
+    base_url
+        The simulator's address.
+    speed
+        Market minutes per minute of the wall at most; 0 is as fast as it goes. A pace for those who watch, no more.
+    transport
+        What sends; None uses a connection pool.
+    """
+
+    def __init__(
+        self, base_url: str, *, speed: float = 0.0, transport: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
         self._client = httpx2.AsyncClient(base_url=base_url, timeout=_WALL_S, trust_env=False, transport=transport)
+        self._speed = speed
+        self._begun: tuple[int, float] | None = None
 
     async def __aenter__(self) -> ReplayAuthority:
         return self
@@ -42,6 +58,16 @@ class ReplayAuthority:
         try:
             answer = await self._client.post("/sim/clock", content=msgspec.json.encode({"until_ns": moment_ns}))
             answer.raise_for_status()
+            await self._keep_pace(moment_ns)
             return msgspec.json.decode(answer.content, type=_Granted).now_ns
         except (httpx2.HTTPError, msgspec.MsgspecError) as error:
             raise Unavailable(f"the simulator does not move its clock: {type(error).__name__} {error}") from error
+
+    async def _keep_pace(self, moment_ns: int) -> None:
+        """Wait until the wall has come as far as the pace allows."""
+        if not self._speed:
+            return
+        if self._begun is None:
+            self._begun = moment_ns, anyio.current_time()
+        first_ns, first_s = self._begun
+        await anyio.sleep_until(first_s + (moment_ns - first_ns) / NS_PER_S / self._speed)

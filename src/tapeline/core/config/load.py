@@ -49,7 +49,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     given: dict[str, Any] = {}
     origins = {where: "default" for where, _ in leaves(Config())}
     if path is not None:
-        given = _read_toml(path)
+        given = _read(path)
         _check_keys(given, str(path))
         origins.update({where: str(path) for where in _paths(given) if where in origins})
     for name, text in sorted(environ.items()):
@@ -104,15 +104,19 @@ def check(config: Config) -> None:
         )
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
+    """Read a file of settings: TOML, or the JSON that a node leaves for its workers."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return msgspec.json.decode(text, type=dict) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(f"there is no configuration file {path}: `tapeline init` writes one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the configuration file {path}: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path} is not valid JSON: {error}") from None
 
 
 def _section_fields(kind: type[Section]) -> dict[str, Any]:

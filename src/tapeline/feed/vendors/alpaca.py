@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from msgspec import Meta, Struct, field
@@ -34,6 +35,8 @@ MAX_PAGES = 1_000
 TIMEFRAMES_S = {"1Min": MINUTE_S, "5Min": 5 * MINUTE_S, "15Min": 15 * MINUTE_S, "1Hour": 3_600, "1Day": DAY_S}
 
 _ASSETS_TTL_S = 3_600.0
+_ACTIONS_PER_PAGE = 1_000
+_NEW_YORK = ZoneInfo("America/New_York")
 _Stamp = Annotated[dt.datetime, Meta(tz=True)]
 _Price = Annotated[float, Meta(gt=0)]
 _Amount = Annotated[float, Meta(ge=0)]
@@ -86,6 +89,38 @@ class MarketClock(Struct, frozen=True):
     is_open: bool
     next_open_ns: int
     next_close_ns: int
+
+
+class _Rates(Struct, frozen=True):
+    """{"symbol":"DHR","ex_date":"2010-06-14","new_rate":2,"old_rate":1}"""
+
+    symbol: str
+    ex_date: dt.date
+    new_rate: Annotated[float, Meta(gt=0)]
+    old_rate: Annotated[float, Meta(gt=0)]
+
+
+class _Actions(Struct, frozen=True):
+    """The kinds of corporate actions that restate shares; a kind without entries is absent."""
+
+    forward_splits: list[_Rates] = []
+    reverse_splits: list[_Rates] = []
+
+
+class _ActionsPage(Struct, frozen=True):
+    """{"corporate_actions":{"forward_splits":[{...}]},"next_page_token":null}"""
+
+    corporate_actions: _Actions
+    next_page_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StockSplit:
+    """From ``ex_ns`` (midnight in New York) on, ``ratio`` new shares stand for one old: 2.0 for 2:1, 0.1 for 1:10."""
+
+    symbol: str
+    ratio: float
+    ex_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +237,35 @@ class AlpacaBars:
         """Fetch whether the vendor's market is open."""
         return await self._gateway.fetch(TRADING_HOST, "/v2/clock", parse=_parse_clock, circuit="clock")
 
+    async def fetch_splits(
+        self, symbols: Sequence[str], first: dt.date, last: dt.date
+    ) -> Outcome[tuple[StockSplit, ...]]:
+        """Fetch the splits of ``symbols`` with an ex-date from ``first`` to ``last``, by ex-date and symbol.
+
+        The vendor is asked for the whole market: splits are few, symbols are many.
+        """
+        wanted = set(symbols)
+        found: list[StockSplit] = []
+        params: dict[str, str | int] = {
+            "types": "forward_split,reverse_split",
+            "start": first.isoformat(),
+            "end": last.isoformat(),
+            "limit": _ACTIONS_PER_PAGE,
+        }
+        for _ in range(MAX_PAGES):
+            outcome = await self._gateway.fetch(
+                DATA_HOST, "/v1/corporate-actions", params, parse=_parse_actions, circuit="corporate-actions"
+            )
+            if outcome.value is None:
+                return outcome.map(lambda _: ())
+            splits, token = outcome.value
+            found += [s for s in splits if s.symbol in wanted and _midnight_in_new_york_ns(first) <= s.ex_ns]
+            if token is None:
+                ordered = sorted(found, key=lambda s: (s.ex_ns, s.symbol))
+                return value_of(tuple(ordered), source=self.name, as_of_ns=outcome.as_of_ns)
+            params = {**params, "page_token": token}
+        return nothing(Kind.ERROR, source=self.name, reason=f"more than {MAX_PAGES} pages of corporate actions")
+
     async def _fetch_pages(self, question: _Question, deadline_ns: int | None) -> Outcome[BarFrame]:
         frames: list[BarFrame] = []
         tokens: set[str] = set()
@@ -275,6 +339,13 @@ def _parse_page(question: _Question, feed: str, response: Response) -> tuple[Bar
     return frame, page.next_page_token or None
 
 
+def _parse_actions(response: Response) -> tuple[list[StockSplit], str | None]:
+    page = decode(response, _ActionsPage)
+    entries = [*page.corporate_actions.forward_splits, *page.corporate_actions.reverse_splits]
+    splits = [StockSplit(e.symbol, e.new_rate / e.old_rate, _midnight_in_new_york_ns(e.ex_date)) for e in entries]
+    return splits, page.next_page_token or None
+
+
 def _parse_assets(response: Response) -> tuple[Asset, ...]:
     return tuple(sorted(decode(response, list[Asset]), key=lambda asset: asset.symbol))
 
@@ -287,6 +358,10 @@ def _parse_clock(response: Response) -> MarketClock:
 def _ns(moment: dt.datetime) -> int:
     """Return UTC nanoseconds, exact to the microsecond that the wire shape carries."""
     return int(moment.timestamp()) * NS_PER_S + moment.microsecond * 1_000
+
+
+def _midnight_in_new_york_ns(day: dt.date) -> int:
+    return _ns(dt.datetime(day.year, day.month, day.day, tzinfo=_NEW_YORK))
 
 
 def _midnight_ns(day: dt.date) -> int:

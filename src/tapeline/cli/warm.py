@@ -1,0 +1,27 @@
+"""``warm`` compiles the kernels once, so that no later start waits for the compiler."""
+
+from __future__ import annotations
+
+import time
+
+import typer
+
+from tapeline.cli.settings import JsonOption
+from tapeline.cli.show import Progress
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verb ``warm``."""
+    app.command()(warm)
+
+
+def warm(as_json: JsonOption = False) -> None:
+    """Compile every kernel and keep the machine code on disk."""
+    from tapeline.kernels import warm as compile_kernels
+
+    started = time.perf_counter()
+    with Progress("compiling kernels", quiet=as_json) as progress:
+        compiled = compile_kernels(progress=progress.update)
+    seconds = time.perf_counter() - started
+    if as_json:
+        typer.echo(f'{{"kernels":{compiled},"compile_s":{seconds:.2f}}}')

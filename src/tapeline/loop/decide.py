@@ -1,0 +1,108 @@
+"""One decision: what the account should do now, and the record that explains it.
+
+In: the book and the moment.  Out: a ``CycleRecord``; nothing is booked here.
+Refuses nothing by itself: scan, consensus, router and limits do, and everything they refuse is in the record. Asking
+the sources is the only input; all else is a function of the book.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+from tapeline.core.outcome import Kind, Outcome
+from tapeline.core.types import CycleRecord, Signal, Vote
+from tapeline.loop.desk import Book, Desk, Tally
+from tapeline.scan.scan import scan
+from tapeline.signals.fanout import VoteSource
+from tapeline.signals.regime import label_of
+from tapeline.signals.stage import form_signals
+from tapeline.trade.risk import apply_limits
+from tapeline.trade.router import route
+
+
+async def decide(desk: Desk, book: Book, as_of_ns: int, *, with_scan: bool) -> CycleRecord:
+    """Decide as of ``as_of_ns``.
+
+    Parameters
+    ----------
+    desk, book
+        The parts, and what is known. The caller must be an actor of the desk's clock.
+    as_of_ns
+        Every bar that ended by then is in the book.
+    with_scan
+        True to scan the market and form signals; False to look at stops and targets only.
+
+    Returns
+    -------
+    CycleRecord
+        Its orders are created at the clock's time, after everything that was asked has answered, so they fill from a
+        bar that nobody has seen.
+    """
+    record = CycleRecord(
+        cycle_id=f"cycle@{as_of_ns}",
+        as_of_ns=as_of_ns,
+        regime=label_of(book.regime),
+        equity=math.nan,
+        cash=book.portfolio.cash,
+    )
+    signals: tuple[Signal, ...] = ()
+    if with_scan:
+        record, signals = await _signals(desk, book, record)
+    now_ns = desk.clock.now_ns()
+    config = desk.config.trade
+    routed = route(signals, book.portfolio, book.prices, config, now_ns)
+    limited = apply_limits(routed.intents, book.portfolio, book.prices, config, now_ns)
+    equity = book.portfolio.equity(book.prices)
+    return replace(
+        record,
+        equity=math.nan if equity.value is None else equity.value,
+        refused=(*record.refused, *routed.refusals),
+        orders=limited.orders,
+        clamps=limited.clamps,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A source whose failures are counted for the summary."""
+
+    source: VoteSource
+    tally: Tally
+
+    @property
+    def name(self) -> str:
+        """The source's name."""
+        return self.source.name
+
+    @property
+    def group(self) -> str:
+        """The source's group."""
+        return self.source.group
+
+    async def vote(self, symbol: str, as_of_ns: int) -> Outcome[Vote]:
+        """Return the source's opinion, having noted a failure."""
+        outcome = await self.source.vote(symbol, as_of_ns)
+        if outcome.kind in (Kind.ERROR, Kind.LIMITED):
+            self.tally.errors.append(f"{self.name} on {symbol}: {outcome.reason}")
+        return outcome
+
+
+async def _signals(desk: Desk, book: Book, record: CycleRecord) -> tuple[CycleRecord, tuple[Signal, ...]]:
+    """Scan, ask the sources about the candidates and what is held, and form signals."""
+    config = desk.config
+    held = sorted(book.portfolio.positions)
+    started = time.perf_counter()
+    scanned = scan(book.days, book.minutes, config.scan, record.as_of_ns, session=book.session, also=held)
+    book.tally.scan_ms.append(1e3 * (time.perf_counter() - started))
+    book.tally.candidates.update(candidate.symbol for candidate in scanned.candidates)
+    symbols = list(dict.fromkeys([*(candidate.symbol for candidate in scanned.candidates), *held]))
+    decisions = await form_signals(scanned, symbols, book.sources, book.regime, config.signals, desk.clock)
+    found = replace(
+        record,
+        candidates=scanned.candidates,
+        signals=decisions.signals,
+        refused=decisions.refused,
+    )
+    return found, decisions.signals

@@ -1,0 +1,108 @@
+"""What a session works with, and what it knows.
+
+Built by ``app`` and ``opening``. Refuses to start or stop anything itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tapeline.core.calendar import Session, SessionCalendar
+from tapeline.core.clock import Clock
+from tapeline.core.config import Config
+from tapeline.core.outcome import Outcome
+from tapeline.core.types import BarFrame
+from tapeline.feed.gateway import Gateway
+from tapeline.feed.poller import Poller
+from tapeline.feed.vendors.alpaca import AlpacaBars
+from tapeline.feed.vendors.google_news import GoogleNews
+from tapeline.grid import BarGrid
+from tapeline.signals.fanout import VoteSource
+from tapeline.store.journal import Journal
+from tapeline.streams.closed import ClosedReader
+from tapeline.streams.lanes import Publisher
+from tapeline.streams.store import LaneStore
+from tapeline.trade.broker import Broker
+from tapeline.trade.portfolio import Portfolio
+
+
+@dataclass(frozen=True, slots=True)
+class Vendors:
+    """Who is asked, all through one gateway."""
+
+    gateway: Gateway
+    bars: AlpacaBars
+    news: GoogleNews
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The running parts of a node."""
+
+    config: Config
+    clock: Clock
+    calendar: SessionCalendar
+    vendors: Vendors
+    store: LaneStore
+    journal: Journal
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a session did, for the summary. Holds wall time, so it never enters the journal."""
+
+    polls: int = 0
+    ticks: int = 0
+    bars: int = 0
+    traded: set[str] = field(default_factory=set)
+    candidates: set[str] = field(default_factory=set)
+    scan_ms: list[float] = field(default_factory=list)
+    signals: int = 0
+    orders: int = 0
+    fills: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Book:
+    """What one session knows: changed by the session's own task and by no other.
+
+    Attributes
+    ----------
+    session
+        The trading day.
+    symbols
+        The universe.
+    days, minutes
+        The market: settled sessions with the running one last, and the minutes of today.
+    prices
+        Symbol to its last known price in dollars.
+    portfolio
+        The account, folded from the ledger.
+    regime
+        The market's regime as of the previous close, or why it is unknown.
+    poller, publisher, closed
+        From the vendor to the lanes, and back from the workers.
+    sources, broker
+        Who has opinions, and who works the orders.
+    """
+
+    session: Session
+    symbols: tuple[str, ...]
+    days: BarGrid
+    minutes: BarGrid
+    prices: dict[str, float]
+    portfolio: Portfolio
+    regime: Outcome[str]
+    poller: Poller
+    publisher: Publisher
+    closed: ClosedReader
+    sources: Sequence[VoteSource]
+    broker: Broker
+    tally: Tally = field(default_factory=Tally)
+
+    def mark(self, frame: BarFrame) -> None:
+        """Take the closes of a frame as the last known prices."""
+        self.prices.update(zip(frame.symbols, frame.close.tolist(), strict=True))
+        self.tally.traded.update(frame.symbols)

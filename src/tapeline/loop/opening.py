@@ -1,0 +1,179 @@
+"""Before the bell: the universe, its history, the account, the regime.
+
+In: a desk and a trading day.  Out: the book that the session works with.
+Refuses a day without a universe; says which symbols have no history, and goes on with the others.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import numpy as np
+
+from tapeline.core.calendar import Session
+from tapeline.core.errors import Unavailable
+from tapeline.core.outcome import Kind, Outcome, nothing
+from tapeline.core.types import DAY_S, MINUTE_S, BarFrame, Label
+from tapeline.feed.poller import Poller
+from tapeline.feed.sync import fetch_history
+from tapeline.grid import BarGrid
+from tapeline.grid.index import load_index
+from tapeline.loop.decide import Counted
+from tapeline.loop.desk import Book, Desk, Tally
+from tapeline.scan.scan import scan
+from tapeline.signals.news import NewsRule, NewsSource
+from tapeline.signals.regime import market_regime
+from tapeline.store import queries
+from tapeline.store.batch import JournalBatch, Split
+from tapeline.streams.closed import ClosedReader
+from tapeline.streams.lanes import Publisher
+from tapeline.trade.broker import PaperBroker
+from tapeline.trade.opening import open_account
+from tapeline.trade.portfolio import Portfolio, fold
+
+Progress = Callable[[int, int], None]
+
+
+async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Progress) -> Book:
+    """Make the book of a trading day.
+
+    Parameters
+    ----------
+    desk
+        The running parts. On a logical clock the caller must be an actor.
+    session
+        The trading day.
+    fresh
+        True to open an account with positions bought at the previous close when the ledger is empty (a replay).
+    progress
+        Called with (batches of history done, batches in all).
+    """
+    config, clock = desk.config, desk.clock
+    tally = Tally()
+    symbols = await _universe(desk)
+    before = desk.calendar.previous_session(session.day)
+    history = await fetch_history(
+        desk.vendors.bars,
+        symbols,
+        config.scan.history_sessions,
+        before.day,
+        clock=clock,
+        calendar=desk.calendar,
+        config=config.feed,
+        progress=progress,
+    )
+    tally.errors += [f"history of {symbol}: {reason}" for symbol, reason in history.missing]
+    days = BarGrid.empty(symbols, config.scan.history_sessions + 1, DAY_S)
+    days.apply(history.frame)
+    publisher = Publisher(desk.store, config.streams.lanes)
+    covered_ns = await publisher.open()
+    closed = ClosedReader(desk.store, config.streams.lanes, await desk.journal.read_offsets())
+    splits = await _splits(desk, symbols, history.frame, session, days)
+    prices = _last_closes(days)
+    ledger = await desk.journal.read_ledger()
+    if fresh and not ledger:
+        portfolio = await _opening_account(desk, days, prices, before, history.frame.label)
+    else:
+        portfolio = await _through_splits(desk, fold(config.trade.initial_cash, ledger), splits)
+    return Book(
+        session=session,
+        symbols=symbols,
+        days=days,
+        minutes=await _minutes_so_far(desk, symbols, session),
+        prices=prices,
+        portfolio=portfolio,
+        regime=_regime(before),
+        poller=Poller(
+            desk.vendors.bars,
+            symbols,
+            clock=clock,
+            calendar=desk.calendar,
+            config=config.feed,
+            since_ns=max(session.open_ns, covered_ns or 0),
+        ),
+        publisher=publisher,
+        closed=closed,
+        sources=(Counted(_news(desk), tally),),
+        broker=PaperBroker(config.trade),
+        tally=tally,
+    )
+
+
+def _news(desk: Desk) -> NewsSource:
+    rule = NewsRule(desk.config.feed.news.max_age_s, desk.config.signals.news_half_life_s)
+    return NewsSource(desk.vendors.news.fetch_headlines, rule)
+
+
+async def _minutes_so_far(desk: Desk, symbols: tuple[str, ...], session: Session) -> BarGrid:
+    """Return the minutes of today that the journal has: none at the bell, the morning's after a restart at noon."""
+    minutes = BarGrid.empty(symbols, session.minutes, MINUTE_S)
+    for frame in await desk.journal.read(lambda connection: queries.bars(connection, MINUTE_S, session.open_ns)):
+        minutes.apply(frame)
+    return minutes
+
+
+async def _universe(desk: Desk) -> tuple[str, ...]:
+    """Return every stock that the vendor lists as tradable."""
+    assets = await desk.vendors.bars.fetch_assets()
+    if assets.value is None:
+        raise Unavailable(f"the vendor did not list its stocks ({assets.kind}): {assets.reason}")
+    symbols = tuple(asset.symbol for asset in assets.value if asset.tradable)
+    if not symbols:
+        raise Unavailable("the vendor lists no tradable stock: check the key's permissions")
+    return symbols
+
+
+def _last_closes(days: BarGrid) -> dict[str, float]:
+    """Return each symbol's last known close; a symbol without one is absent."""
+    close = days.field("close")
+    known = ~np.isnan(close)
+    last = close.shape[0] - 1 - known[::-1].argmax(axis=0)
+    cols = np.flatnonzero(known.any(axis=0))
+    return {days.symbols[int(col)]: float(close[last[col], col]) for col in cols}
+
+
+async def _splits(
+    desk: Desk, symbols: tuple[str, ...], history: BarFrame, session: Session, days: BarGrid
+) -> tuple[Split, ...]:
+    """Fetch the splits since the history began and bring the older bars to today's shares."""
+    if not len(history):
+        return ()
+    first = dt.datetime.fromtimestamp(int(history.event_ns.min()) // 10**9, dt.UTC).date()
+    found = await desk.vendors.bars.fetch_splits(symbols, first, session.day)
+    if found.value is None:
+        raise Unavailable(
+            f"the vendor did not tell its splits ({found.kind}): {found.reason}; without them prices before and after "
+            "a split would be compared"
+        )
+    for split in found.value:
+        days.adjust(split.symbol, split.ex_ns, 1.0 / split.ratio)
+    return tuple(Split(split.symbol, split.ratio, split.ex_ns) for split in found.value)
+
+
+async def _opening_account(
+    desk: Desk, days: BarGrid, prices: dict[str, float], before: Session, label: Label
+) -> Portfolio:
+    """Buy the best of the previous close's scan, at that close, and book it."""
+    scanned = scan(days, None, desk.config.scan, before.close_ns)
+    names = [candidate.symbol for candidate in scanned.candidates]
+    portfolio, batch = open_account(names, prices, desk.config.trade, close_ns=before.close_ns, label=label)
+    await desk.journal.write(batch)
+    return portfolio
+
+
+async def _through_splits(desk: Desk, portfolio: Portfolio, splits: tuple[Split, ...]) -> Portfolio:
+    """Take the account through the splits since it last knew, and book them. A split it knows changes nothing."""
+    held = JournalBatch(splits=tuple(split for split in splits if split.symbol in portfolio.positions))
+    await desk.journal.write(held)
+    return portfolio.apply_batch(held)
+
+
+def _regime(before: Session) -> Outcome[str]:
+    """Return the market's regime as of the previous close, from the shipped index."""
+    index = load_index()
+    known = index.days <= np.datetime64(before.day)
+    if not known.any() or index.days[known][-1] != np.datetime64(before.day):
+        reason = f"the shipped index ends on {index.days[-1]}, before {before.day}"
+        return nothing(Kind.STALE, source="regime", reason=reason, as_of_ns=before.close_ns)
+    return market_regime(index.close[known], before.close_ns)

@@ -1,0 +1,117 @@
+"""A trading day, minute by minute: poll, publish, wait for the workers, settle, decide, book.
+
+In: a desk and a book.  Out: the day in the journal, and a tally for the summary.
+Refuses to decide on a minute that the workers have not closed, and to go on when the journal cannot keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from tapeline.core.types import MINUTE_S, NS_PER_S, BarFrame, CycleRecord
+from tapeline.feed.poller import PollReport
+from tapeline.loop.decide import decide
+from tapeline.loop.desk import Book, Desk
+from tapeline.loop.today import running_day
+from tapeline.store.batch import EquityMark, JournalBatch
+from tapeline.streams.closed import ClosedBatch
+from tapeline.trade.portfolio import Portfolio
+
+OnMinute = Callable[[int, int, str], None]
+"""Called after each minute with (minutes done, minutes in all, a few words on what happened so far)."""
+
+TRIM_EVERY_MIN = 10
+"""Closed bars leave Valkey this often, once the journal has them."""
+
+
+async def run_session(desk: Desk, book: Book, on_minute: OnMinute) -> None:
+    """Run the session from now to its close. The caller must be an actor of the desk's clock."""
+    session, delay_ns = book.session, round(desk.config.feed.publish_delay_s * NS_PER_S)
+    while book.poller.covered_ns < session.close_ns:
+        moment_ns = book.poller.next_poll_ns(desk.clock.now_ns())
+        if moment_ns > session.close_ns + delay_ns + MINUTE_S * NS_PER_S:
+            break  # the close was polled; what is still missing stays missing, and is in the errors
+        await desk.clock.sleep_until(moment_ns)
+        await run_minute(desk, book, moment_ns - delay_ns)
+        done = (min(moment_ns - delay_ns, session.close_ns) - session.open_ns) // (MINUTE_S * NS_PER_S)
+        on_minute(done, session.minutes, f"{book.tally.signals} signals, {book.tally.fills} fills")
+    await _close(desk, book)
+
+
+async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> None:
+    """Do one cycle: everything that ended by ``minute_end_ns`` reaches the book, the account and the journal."""
+    report = await book.poller.cycle(minute_end_ns)
+    _count_poll(book, report)
+    await book.publisher.publish(report.frame)
+    closed = await book.closed.read_until(report.frame.as_of_ns)
+    as_of_ns = report.frame.as_of_ns
+    minutes = [frame for batch in closed for frame in batch.frames if frame.timeframe_s == MINUTE_S and len(frame)]
+    before = book.portfolio
+    for frame in minutes:
+        book.minutes.apply(frame)
+        book.mark(frame)
+    settled = await _settle(book, minutes, as_of_ns)
+    if minutes:
+        today = running_day(book.minutes, book.session, as_of_ns=as_of_ns, feed=minutes[0].feed, label=minutes[0].label)
+        book.days.apply(today)
+    minute = (as_of_ns - book.session.open_ns) // (MINUTE_S * NS_PER_S)
+    record = await decide(desk, book, as_of_ns, with_scan=bool(minutes) and minute % desk.config.scan.every_min == 0)
+    await _book_minute(desk, book, before, closed, settled, record)
+    if minute % TRIM_EVERY_MIN == 0:
+        await book.closed.trim()
+
+
+async def _book_minute(
+    desk: Desk,
+    book: Book,
+    before: Portfolio,
+    closed: list[ClosedBatch],
+    settled: JournalBatch,
+    record: CycleRecord,
+) -> None:
+    """Keep the minute in one transaction, and make of the account what the journal would make of it."""
+    is_scan = bool(record.candidates or record.signals)
+    cycles = (record,) if is_scan or record.orders or record.clamps else ()
+    marks = (_mark(book, record.as_of_ns),) if is_scan else ()
+    frames = tuple(frame for batch in closed for frame in batch.frames if len(frame))
+    batch = replace(settled, frames=frames, offsets=dict(book.closed.offsets), cycles=cycles, marks=marks)
+    await desk.journal.write(batch)
+    book.portfolio = before.apply_batch(batch)
+    tally = book.tally
+    tally.bars += sum(len(frame) for frame in frames)
+    tally.signals += len(record.signals)
+    tally.orders += len(record.orders)
+    tally.fills += len(settled.fills)
+
+
+async def _settle(book: Book, minutes: list[BarFrame], as_of_ns: int) -> JournalBatch:
+    """Let the broker work the open orders against the new minutes; the account goes through what it did."""
+    settled = JournalBatch()
+    for frame in minutes:
+        settlement = await book.broker.settle(book.portfolio, frame, as_of_ns=as_of_ns)
+        done = JournalBatch(fills=settlement.fills, ends=settlement.ends)
+        book.portfolio = book.portfolio.apply_batch(done)
+        settled = replace(settled, fills=settled.fills + done.fills, ends=settled.ends + done.ends)
+    return settled
+
+
+def _count_poll(book: Book, report: PollReport) -> None:
+    tally = book.tally
+    tally.polls += 1
+    tally.ticks += len(report.frame)
+    reasons = {reason for _, reason in report.missing}
+    tally.errors += [f"poll at {report.started_ns}: {reason}" for reason in sorted(reasons)]
+
+
+def _mark(book: Book, event_ns: int, *, is_close: bool = False) -> EquityMark:
+    name = "close" if is_close else "mark"
+    return book.portfolio.mark(book.prices, mark_id=f"{name}@{event_ns}", event_ns=event_ns, is_close=is_close)
+
+
+async def _close(desk: Desk, book: Book) -> None:
+    """Mark the account at the close: the next day's losses and entries count from here."""
+    mark = JournalBatch(marks=(_mark(book, book.session.close_ns, is_close=True),))
+    await desk.journal.write(mark)
+    book.portfolio = book.portfolio.apply_batch(mark)
+    await book.closed.trim()
