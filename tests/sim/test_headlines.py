@@ -6,10 +6,10 @@ import pytest
 
 from tapeline.sim import headlines
 
-UP = {"rise", "rises", "higher", "gains", "climb", "rallies", "jumps", "surges", "soar", "leaps", "skyrockets",
-      "rebounds", "recovers", "bounces", "climbs", "up", "rally"}  # fmt: skip
-DOWN = {"fall", "slips", "lower", "down", "drops", "slide", "sinks", "declines", "tumbles", "plunge", "slumps",
-        "crashes", "plummet", "plunges", "retreats", "sell-off", "selling"}  # fmt: skip
+UP = {"rises", "higher", "gains", "climbs", "rallies", "jumps", "surges", "soars", "leaps", "skyrockets", "rebounds",
+      "recovers", "bounces", "up", "rally"}  # fmt: skip
+DOWN = {"falls", "slips", "lower", "down", "drops", "slides", "sinks", "declines", "tumbles", "plunges", "slumps",
+        "crashes", "plummets", "retreats", "sell-off", "selling"}  # fmt: skip
 CHOICES = [0.05, 0.2, 0.4, 0.6, 0.8, 0.99]
 
 

@@ -94,8 +94,8 @@ def test_sectors_and_the_market_make_news_that_reaches_their_members() -> None:
     room = Newsroom(Tape(market_of(made)), 7)
     ibm = [story.title for story in room.of_symbol("IBM", LATE)]
     alcoa = [story.title for story in room.of_symbol("AA", LATE)]
-    assert any(title.startswith("Technology stocks") for title in ibm)
-    assert not any(title.startswith("Technology stocks") for title in alcoa)
+    assert any(title.startswith("Technology sector") for title in ibm)
+    assert not any(title.startswith("Technology sector") for title in alcoa)
     assert any(title.startswith("Wall Street") and "2.0%" in title for title in alcoa)
     market = [story.title for story in room.of_market(LATE)]
     assert {title.split()[0] for title in market} == {"Technology", "Wall"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from starlette.testclient import TestClient
@@ -112,10 +113,16 @@ def with_other_future(market: MadeMarket, minute: int) -> MadeMarket:
 def make_client(market: Market | None = None, *, moment: str = "09:00", **settings: object) -> TestClient:
     """Return a client with keys of a simulator whose clock shows ``moment``."""
     defaults: dict[str, object] = {"data_limit": 100_000, "trading_limit": 100_000, "news_limit": 100_000}
-    app = build_app(market or make_market(), SimSettings(day=DAY, **(defaults | settings)))  # type: ignore[arg-type]
+    app = build_app(market or _plain_market(), SimSettings(day=DAY, **(defaults | settings)))  # type: ignore[arg-type]
     client = TestClient(app, headers=KEYS)
     move(client, moment)
     return client
+
+
+@cache
+def _plain_market() -> MadeMarket:
+    """Return the market of tests that do not care which; nobody changes it."""
+    return make_market()
 
 
 def move(client: TestClient, moment: str) -> None:

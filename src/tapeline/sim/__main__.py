@@ -103,7 +103,8 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
 
 def listen(port: int) -> socket.socket:
     """Return a listening socket on 127.0.0.1. Raises PortInUse when another process has the port."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio turns Nagle's delay off only for sockets that name their protocol; with it an answer takes 40 ms more.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))

@@ -24,40 +24,16 @@ NEUTRAL = (
 )
 
 _UP = (
-    (
-        "{who} shares rise {pct}% on steady buying",
-        "{who} stock edges higher, up {pct}%",
-        "{who} gains {pct}% as bulls return",
-    ),
-    ("{who} shares climb {pct}% in strong trading", "{who} rallies {pct}% on heavy demand", "{who} stock jumps {pct}%"),
-    ("{who} surges {pct}% as buyers pile in", "{who} shares soar {pct}% in broad rally", "{who} stock leaps {pct}%"),
-    (
-        "{who} skyrockets {pct}% in furious rally",
-        "{who} shares soar {pct}% as buyers chase the stock",
-        "{who} surges {pct}%",
-    ),
+    ("{who} rises {pct}% on steady buying", "{who} edges higher, up {pct}%", "{who} gains {pct}% as bulls return"),
+    ("{who} climbs {pct}% in strong trading", "{who} rallies {pct}% on heavy demand", "{who} jumps {pct}%"),
+    ("{who} surges {pct}% as buyers pile in", "{who} soars {pct}% in broad rally", "{who} leaps {pct}%"),
+    ("{who} skyrockets {pct}% in furious rally", "{who} soars {pct}% as buyers rush in", "{who} surges {pct}%"),
 )
 _DOWN = (
-    (
-        "{who} shares fall {pct}% on steady selling",
-        "{who} stock slips lower, down {pct}%",
-        "{who} drops {pct}% as bears return",
-    ),
-    (
-        "{who} shares slide {pct}% in weak trading",
-        "{who} sinks {pct}% under heavy selling",
-        "{who} stock declines {pct}%",
-    ),
-    (
-        "{who} tumbles {pct}% as sellers rush out",
-        "{who} shares plunge {pct}% in broad sell-off",
-        "{who} stock slumps {pct}%",
-    ),
-    (
-        "{who} crashes {pct}% in panic selling",
-        "{who} shares plummet {pct}% as sellers flee",
-        "{who} plunges {pct}%",
-    ),
+    ("{who} falls {pct}% on steady selling", "{who} slips lower, down {pct}%", "{who} drops {pct}% as bears return"),
+    ("{who} slides {pct}% in weak trading", "{who} sinks {pct}% under heavy selling", "{who} declines {pct}%"),
+    ("{who} tumbles {pct}% as sellers rush out", "{who} slumps {pct}% in broad sell-off", "{who} plunges {pct}%"),
+    ("{who} crashes {pct}% in panic selling", "{who} plummets {pct}% as sellers flee", "{who} plunges {pct}%"),
 )
 _TURN_UP = ("{who} rebounds from the day's low, recovers as buyers return", "{who} bounces back, climbs off the low")
 _TURN_DOWN = ("{who} turns lower as sellers return", "{who} retreats from the day's high, slips as sellers return")

@@ -96,7 +96,7 @@ class Newsroom:
             if (moves := self._day_moves(now_ns)) is not None:
                 event_ns, move = moves
                 members = move if sector == "" else move[:, self._members[sector]]
-                who = f"{sector} stocks" if sector else "Wall Street"
+                who = f"{sector} sector" if sector else "Wall Street"
                 stories = self._crossings(key[0], who, event_ns, _mean(members), GROUP_LEVELS)
             self._written[key] = tuple(stories)
         return self._written[key]

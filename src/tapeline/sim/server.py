@@ -69,7 +69,9 @@ def build_app(market: Market, settings: SimSettings) -> Starlette:
     clock = ReplayClock(new_york_ns(settings.day, START_OF_DAY))
     door = Door(clock, Weather(settings.faults, settings.seed))
     calendar = SessionCalendar()
-    routes = [*_vendor_routes(door, Tape(market), calendar, settings), *_own_routes(door, calendar)]
+    tape = Tape(market)
+    tape.day_rows(settings.day)  # made now, so that the first request is as quick as the others
+    routes = [*_vendor_routes(door, tape, calendar, settings), *_own_routes(door, calendar)]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
     app.state.clock = clock
     return app

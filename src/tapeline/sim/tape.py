@@ -87,6 +87,7 @@ class Tape:
         self._market = market
         self._days: OrderedDict[dt.date, Rows] = OrderedDict()
         self._today: tuple[int, F64] | None = None
+        self._newest: tuple[int, I64, F64] | None = None
         self._factors: tuple[str, dt.date, F64] | None = None
         self._midnight_ns = np.array([new_york_ns(day) for day in market.sessions], np.int64)
         daily = [market.daily[name] for name in DAILY_FIELDS]
@@ -180,21 +181,27 @@ class Tape:
         tuple
             int64 (n_symbols,) starts, 0 where there is no bar; float64 (7, n_symbols).
         """
-        columns = np.arange(len(self._market.symbols))
-        starts, bars = np.zeros(len(columns), np.int64), np.full((len(BAR_FIELDS), len(columns)), np.nan)
+        shown = (now_ns - PUBLISH_NS) // MINUTE_NS
+        if self._newest is None or self._newest[0] != shown:
+            self._newest = shown, *self._find_newest(now_ns)
+        return self._newest[1:]
+
+    def _find_newest(self, now_ns: int) -> tuple[I64, F64]:
+        n_symbols = len(self._market.symbols)
+        starts, bars = np.zeros(n_symbols, np.int64), np.full((len(BAR_FIELDS), n_symbols), np.nan)
         today, past = self.session_row(now_ns), self.past_rows(now_ns)
         for row in [today, past - 1 if past else None]:
             if row is None or not (missing := np.flatnonzero(starts == 0)).size:
                 continue
-            open_ns, close_ns = int(self._market.open_ns[row]), int(self._market.close_ns[row])
-            seen = self.minutes(missing, open_ns, close_ns, now_ns)
-            if not len(seen.event_ns):
+            day = self._day(self._market.sessions[row])
+            seen = int(np.searchsorted(day.event_ns, now_ns - MINUTE_NS - PUBLISH_NS, side="right"))
+            if not seen:
                 continue
-            traded = ~np.isnan(seen.values[CLOSE])
-            last = len(traded) - 1 - traded[::-1].argmax(axis=0)
-            found = np.flatnonzero(traded.any(axis=0))
-            starts[missing[found]] = seen.event_ns[last[found]]
-            bars[:, missing[found]] = seen.values[:, last[found], found]
+            traded = ~np.isnan(day.values[CLOSE, :seen])
+            last = seen - 1 - traded[::-1].argmax(axis=0)
+            found = missing[traded.any(axis=0)[missing]]
+            starts[found] = day.event_ns[last[found]]
+            bars[:, found] = day.values[:, last[found], found]
         return starts, bars
 
     def closes(self, rows: slice, now_ns: int) -> F64:
