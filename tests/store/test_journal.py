@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -14,10 +13,10 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.store.batches import MINUTE_NS, NAN, bars_batch, cycle, fill, frame, full_batch, mark, order
+from tests.store.batches import MINUTE_NS, bars_batch, fill, frame, full_batch, mark, order
 
 from tapeline.core.errors import StoreError
-from tapeline.core.types import Bar, BarFrame, Fill, Signal
+from tapeline.core.types import Bar, BarFrame, Fill
 from tapeline.store import queries
 from tapeline.store.batch import JournalBatch
 from tapeline.store.journal import Journal
@@ -38,18 +37,6 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
 
 async def _bars(journal: Journal, timeframe_s: int = 60) -> list[Bar]:
     return [bar for part in await journal.read(lambda c: queries.bars(c, timeframe_s)) for bar in part.bars()]
-
-
-def _same(one: Bar, other: Bar) -> bool:
-    pairs = [(getattr(one, name), getattr(other, name)) for name in Bar.__slots__]
-    return all(a == b or (a != a and b != b) for a, b in pairs)
-
-
-async def test_bars_come_back_as_they_were_written_nan_included(journal: Journal) -> None:
-    await journal.write(bars_batch(1))
-    back = await _bars(journal)
-    assert all(_same(a, b) for a, b in zip(back, frame(1).bars(), strict=True))
-    assert math.isnan(back[0].vwap)
 
 
 async def test_offsets_move_with_the_bars(journal: Journal) -> None:
@@ -82,34 +69,12 @@ async def test_two_words_on_one_bar_in_one_batch_keep_the_higher_revision(journa
     assert [bar.open for bar in await _bars(journal) if bar.symbol == "AAA"] == [11.0, 12.0]
 
 
-async def test_bars_of_other_lengths_and_later_starts_are_told_apart(journal: Journal) -> None:
-    await journal.write(JournalBatch(frames=(frame(0), frame(5), frame(0, timeframe_s=300), frame(7, feed="iex"))))
-    assert [bar.timeframe_s for bar in await _bars(journal, 300)] == [300, 300]
-    late = await journal.read(lambda c: queries.bars(c, 60, 5 * MINUTE_NS))
-    assert [(part.feed, part.as_of_ns) for part in late] == [("iex", 8 * MINUTE_NS), ("sip", 6 * MINUTE_NS)]
-
-
 async def test_a_batch_larger_than_one_transaction_is_kept_whole(tmp_path: Path) -> None:
     async with await Journal.open(tmp_path / "small.duckdb", commit_rows=3) as journal:
         names = tuple(f"S{i}" for i in range(8))
         await journal.write(JournalBatch(frames=(frame(1, names), frame(2, names)), offsets={0: "2-0"}))
         assert (await journal.read(queries.counts))["bars"] == 16
         assert await journal.read_offsets() == {0: "2-0"}
-
-
-async def test_a_record_of_a_decision_comes_back_equal_nan_included(journal: Journal) -> None:
-    await journal.write(JournalBatch(cycles=(cycle(equity=NAN),)))
-    (back,) = await journal.read(queries.cycles)
-    assert math.isnan(back.equity)
-    assert math.isnan(back.candidates[0].atr)
-    assert repr(back) == repr(cycle(equity=NAN))
-    assert await journal.read(queries.last_cycle_ns) == 3 * MINUTE_NS
-
-
-async def test_a_signal_comes_back_with_its_votes_and_its_silent_sources(journal: Journal) -> None:
-    await journal.write(JournalBatch(cycles=(cycle(),)))
-    back: list[Signal] = await journal.read(queries.signals)
-    assert back == list(cycle().signals)
 
 
 async def test_the_ledger_comes_back_in_the_order_it_was_written_also_after_reopening(tmp_path: Path) -> None:
@@ -154,12 +119,6 @@ async def test_tasks_may_share_a_journal(journal: Journal) -> None:
             group.start_soon(journal.write, JournalBatch(frames=(frame(minute),), fills=(fill(f"f{minute}"),)))
     counts = await journal.read(queries.counts)
     assert (counts["bars"], counts["fills"]) == (16, 8)
-
-
-async def test_meta_keeps_the_last_word(journal: Journal) -> None:
-    await journal.write(JournalBatch(meta={"seed": "7", "universe": "524"}))
-    await journal.write(JournalBatch(meta={"seed": "8"}))
-    assert await journal.read(queries.meta) == {"seed": "8", "universe": "524"}
 
 
 async def test_closing_twice_is_closing_once(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def fill_orders(portfolio: Portfolio, frame: BarFrame, config: TradeConfig, *, a
         fills.append(fill)
         volume[row] -= fill.qty
         left[order.order_id] -= fill.qty
-        cash -= fill.side.sign * fill.qty * fill.price + fill.fee
+        cash = cash - fill.side.sign * fill.qty * fill.price - fill.fee  # as the account will book it, to the bit
         if left[order.order_id] <= 0.0:
             ends[order.order_id] = OrderEnd(order.order_id, EndKind.FILLED, fill.event_ns)
     for open_order in at_work:

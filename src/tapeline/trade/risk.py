@@ -111,7 +111,7 @@ def _exit(intent: Intent, free: dict[str, float]) -> tuple[float, list[Clamp]]:
     """Return what of an exit is there to sell; nothing else may stand in its way."""
     qty = max(0.0, min(intent.qty, free.get(intent.symbol, 0.0)))
     free[intent.symbol] = free.get(intent.symbol, 0.0) - qty
-    return qty, [] if qty == intent.qty else [Clamp(Limit.NO_SHORT, intent.symbol, intent.qty, qty)]
+    return qty, [] if qty == intent.qty > 0.0 else [Clamp(Limit.NO_SHORT, intent.symbol, intent.qty, qty)]
 
 
 def _room(portfolio: Portfolio, prices: Prices, config: TradeConfig) -> Outcome[_Room]:
@@ -144,8 +144,8 @@ def _entry(
     risk = config.risk
     dollars = (
         (Limit.POSITION, left.equity * risk.max_position_pct / 100.0 - left.in_symbol.get(symbol, 0.0)),
-        (Limit.INVESTED, left.equity * risk.max_invested_pct / 100.0 - left.invested),
         (Limit.CASH, left.cash),
+        (Limit.INVESTED, left.equity * risk.max_invested_pct / 100.0 - left.invested),
     )
     clamps: list[Clamp] = []
     qty = asked
