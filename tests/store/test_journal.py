@@ -23,6 +23,9 @@ from tapeline.store.journal import Journal
 
 pytestmark = pytest.mark.anyio
 
+one_backend = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+"""For what is slow and is the same on any event loop: it is the disk that is tested."""
+
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
@@ -127,6 +130,7 @@ async def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
     await journal.aclose()
 
 
+@one_backend
 @settings(max_examples=15, deadline=None)
 @given(words=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=12), cut=st.integers(0, 12))
 async def test_however_words_on_bars_are_batched_the_first_of_the_highest_revision_stays(
@@ -168,6 +172,7 @@ def _python(script: str, *args: str) -> subprocess.Popen[str]:
     )
 
 
+@one_backend
 @pytest.mark.process
 async def test_a_second_process_is_refused_with_the_holder_and_a_killed_one_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "t.duckdb"
@@ -207,6 +212,7 @@ anyio.run(main)
 """
 
 
+@one_backend
 @pytest.mark.process
 async def test_a_full_disk_is_one_sentence_and_keeps_nothing_of_the_batch(tmp_path: Path) -> None:
     path = tmp_path / "t.duckdb"
