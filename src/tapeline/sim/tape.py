@@ -199,7 +199,7 @@ class Tape:
                 continue
             traded = ~np.isnan(day.values[CLOSE, :seen])
             last = seen - 1 - traded[::-1].argmax(axis=0)
-            found = missing[traded.any(axis=0)[missing]]
+            found = missing[traded[:, missing].any(axis=0)]
             starts[found] = day.event_ns[last[found]]
             bars[:, found] = day.values[:, last[found], found]
         return starts, bars
