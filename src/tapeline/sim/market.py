@@ -245,7 +245,7 @@ def _build_market(daily: pa.Table, about: pa.Table | None, seed: int) -> Market:
     for name, panel in panels.items():
         panel[rows, cols] = daily[name].to_numpy()
     label = np.zeros(shape, np.int8)
-    label[rows, cols] = pc.index_in(daily["label"], pa.array(CELL_LABELS, pa.string())).to_numpy()
+    label[rows, cols] = _label_codes(daily["label"])
     open_ns, close_ns = np.array([hours[day] for day in sessions], np.int64).T.copy()
     names, sectors, industries = (tuple(known[symbol][key] for symbol in symbols) for key in ABOUT_COLUMNS[1:])
     actions = tuple(action for action in _load_corporate_actions() if action.symbol in set(symbols))
@@ -257,6 +257,13 @@ def _codes(column: pa.ChunkedArray) -> tuple[tuple[Any, ...], NDArray[np.intp]]:
     """Return the sorted distinct values of a column, and for each row the position of its value among them."""
     values = sorted(column.unique().to_pylist())
     return tuple(values), pc.index_in(column, pa.array(values, column.type)).to_numpy().astype(np.intp)
+
+
+def _label_codes(column: pa.ChunkedArray) -> NDArray[np.int8]:
+    known = [str(label) for label in CELL_LABELS]
+    if strange := sorted(set(column.unique().to_pylist()) - set(known)):
+        raise DataError(f"a bar has the label {strange[0]!r}, which is none of {', '.join(known)}")
+    return np.asarray(pc.index_in(column, pa.array(known)).to_numpy(), np.int8)
 
 
 def _load_index() -> Index:
