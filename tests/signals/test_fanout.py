@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapeline.core.clock import LogicalClock, actor, sleep_s
+from tapeline.core.clock import LogicalClock, SystemClock, actor, sleep_s
 from tapeline.core.errors import Unavailable
 from tapeline.core.outcome import Kind, Outcome, value_of
 from tapeline.core.types import NS_PER_S, Vote
@@ -216,6 +216,16 @@ async def test_call_that_answers_in_time_returns_and_gives_the_alarm_back() -> N
         assert await within(clock, START_NS + 2 * NS_PER_S, answer) == 7
         await sleep_s(clock, 5.0)
     assert clock.now_ns() == START_NS + 6 * NS_PER_S
+
+
+async def test_real_clock_is_not_waited_for_when_the_answer_is_there() -> None:
+    async def answer() -> int:
+        await anyio.lowlevel.checkpoint()
+        return 7
+
+    clock = SystemClock()
+    with anyio.fail_after(5.0):
+        assert await within(clock, clock.now_ns() + 3_600 * NS_PER_S, answer) == 7
 
 
 @given(
