@@ -148,7 +148,7 @@ def test_a_minute_that_is_late_for_everybody_is_not_lost() -> None:
     _poll(main)
 
 
-def test_minutes_in_which_nobody_trades_are_taken_as_empty_after_two_more_looks() -> None:
+def test_minutes_in_which_nobody_trades_are_taken_as_empty_two_minutes_later() -> None:
     async def main(poller: Poller, vendor: FakeVendor, clock: LogicalClock) -> None:
         reports = await _minutes(poller, clock, 5)
         behind = [(OPEN_NS + n * MINUTE_NS - report.frame.as_of_ns) // MINUTE_NS for n, report in enumerate(reports, 1)]
@@ -202,10 +202,39 @@ def test_polls_come_a_little_after_each_minute_and_the_close_is_the_last() -> No
         last_ns = CLOSE_NS + DELAY_NS
         assert poller.next_poll_ns(CLOSE_NS) == last_ns
         assert poller.next_poll_ns(last_ns - 1) == last_ns
+        await clock.sleep_until(last_ns)
+        for _ in range(13):  # 390 minutes, 30 in each cycle
+            await poller.cycle(last_ns)
         friday = CALENDAR.session(dt.date(2010, 5, 7))
         assert poller.next_poll_ns(last_ns) == friday.open_ns + MINUTE_NS + DELAY_NS
 
     _poll(main)
+
+
+def test_what_is_not_covered_at_the_close_is_asked_for_until_it_is() -> None:
+    rows = dict.fromkeys(SYMBOLS, EVERY_MINUTE[:389])  # nobody trades in the last minute
+
+    async def main(poller: Poller, vendor: FakeVendor, clock: LogicalClock) -> None:
+        await clock.sleep_until(CLOSE_NS - MINUTE_NS + DELAY_NS)
+        reports = await _minutes(poller, clock, 3)
+        assert [report.frame.as_of_ns - CLOSE_NS for report in reports] == [-MINUTE_NS, -MINUTE_NS, 0]
+        assert poller.next_poll_ns(clock.now_ns()) > CLOSE_NS + 60 * MINUTE_NS
+
+    _poll(main, rows, since_ns=CLOSE_NS - 2 * MINUTE_NS)
+
+
+def test_a_vendor_that_stays_silent_after_the_close_is_left_for_the_next_session() -> None:
+    async def main(poller: Poller, vendor: FakeVendor, clock: LogicalClock) -> None:
+        vendor.faults = lambda _request: answer({}, 503)
+        cycles = 0
+        await clock.sleep_until(CLOSE_NS)
+        while (moment_ns := poller.next_poll_ns(clock.now_ns())) < CLOSE_NS + 60 * MINUTE_NS:
+            await clock.sleep_until(moment_ns)
+            cycles += 1
+            assert (await poller.cycle(moment_ns)).missing
+        assert cycles == 16
+
+    _poll(main, since_ns=CLOSE_NS - MINUTE_NS)
 
 
 def test_a_longer_cycle_polls_less_often_and_still_takes_the_close() -> None:
@@ -287,7 +316,7 @@ def test_nothing_to_poll_is_refused() -> None:
     faults=st.sets(st.tuples(st.integers(0, 40), st.sampled_from([429, 500, 504, 200])), max_size=25),
     page_rows=st.integers(1, 12),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_whatever_fails_every_bar_arrives_exactly_once(
     rows: dict[str, set[int]], faults: set[tuple[int, int]], page_rows: int
 ) -> None:

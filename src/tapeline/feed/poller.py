@@ -27,7 +27,9 @@ from tapeline.feed.sources import PAGE_ROWS, BarSource, batches, least_real
 
 MINUTE_NS = MINUTE_S * NS_PER_S
 UNSEEN_MINUTES = 2
-"""A minute that no symbol has may not be out yet: it is asked for again in as many cycles, then taken as empty."""
+"""A minute that no symbol has may not be out yet: only this long after its end is it taken as empty."""
+LEFTOVER_MINUTES = 15
+"""After the close, this long, cycles go on while some minute of the session is not covered."""
 
 
 class Calendar(Protocol):
@@ -155,12 +157,17 @@ class Poller:
     def next_poll_ns(self, now_ns: int) -> int:
         """Return the first moment after ``now_ns`` to run a cycle: a little after a minute of a session ended.
 
-        ``feed.cycle_s`` rounds up to whole minutes from the open on; the close is always polled.
+        ``feed.cycle_s`` rounds up to whole minutes from the open on; the close is always polled. When minutes of the
+        session are still not covered then, there is a cycle in each of the ``LEFTOVER_MINUTES`` that follow.
         """
         delay_ns = round(self._config.publish_delay_s * NS_PER_S)
         # The session whose last minute is yet to be polled may have closed a moment ago.
-        session = self._calendar.next_session(now_ns - delay_ns)
-        steps = max(1, (now_ns - delay_ns - session.open_ns) // self._step_ns + 1)
+        asked_ns = now_ns - delay_ns
+        behind = self._calendar.next_session(self.covered_ns)
+        if behind.close_ns <= asked_ns < behind.close_ns + LEFTOVER_MINUTES * MINUTE_NS:
+            return _minute(asked_ns) + MINUTE_NS + delay_ns
+        session = self._calendar.next_session(asked_ns)
+        steps = max(1, (asked_ns - session.open_ns) // self._step_ns + 1)
         return min(session.open_ns + steps * self._step_ns, session.close_ns) + delay_ns
 
     async def cycle(self, as_of_ns: int) -> PollReport:
@@ -172,12 +179,13 @@ class Poller:
         """
         started_ns = self._clock.now_ns()
         requests, pages = self._source.requests, self._source.pages
-        spans = self._spans(_minute(as_of_ns))
+        minute_ns = _minute(as_of_ns)
+        spans = self._spans(minute_ns)
         deadline_ns = started_ns + round(self._config.cycle_s * NS_PER_S)
         outcomes = await share_out(
             self._clock, spans, self._config.max_concurrent_batches, partial(self._fetch, deadline_ns)
         )
-        frame, found = self._settle(spans, outcomes)
+        frame, found = self._settle(minute_ns, spans, outcomes)
         return PollReport(
             frame=frame,
             requests=self._source.requests - requests,
@@ -209,7 +217,7 @@ class Poller:
                 spans.append(_Span(batch, start_ns, end_ns))
         return spans
 
-    def _settle(self, spans: list[_Span], outcomes: list[Outcome[BarFrame]]) -> tuple[BarFrame, _Found]:
+    def _settle(self, minute_ns: int, spans: list[_Span], outcomes: list[Outcome[BarFrame]]) -> tuple[BarFrame, _Found]:
         """Move the watermarks of the batches that answered, and join what they brought."""
         found = _Found()
         for span, outcome in zip(spans, outcomes, strict=True):
@@ -221,7 +229,7 @@ class Poller:
                 found.answered.append(span)
         seen_ns = max((int(frame.event_ns.max()) + MINUTE_NS for frame in found.frames if len(frame)), default=0)
         for span in found.answered:
-            sure_ns = max(seen_ns, span.end_ns - UNSEEN_MINUTES * MINUTE_NS, span.start_ns)
+            sure_ns = max(seen_ns, minute_ns - UNSEEN_MINUTES * MINUTE_NS, span.start_ns)
             span.batch.covered_ns = min(span.end_ns, sure_ns)
         as_of_ns = max(batch.covered_ns for batch in self._batches)
         return self._joined(found.frames, as_of_ns), found
