@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeVar, cast
 
+import anyio
 import numpy as np
+import pytest
+import trio
+import trio.testing
 
 from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import BadMessage, Unavailable
@@ -13,8 +20,11 @@ from tapeline.core.types import NS_PER_S, BarFrame, Label
 from tapeline.streams import frames
 from tapeline.streams.closed import unpack_closed
 from tapeline.streams.memory import MemoryLaneStore
-from tapeline.streams.processor import HotRow, LaneOutput, Refused
+from tapeline.streams.processor import HotRow, LaneOutput, ProcessorFactory, Refused
 from tapeline.streams.store import BEGINNING, Commit, DeadLetter, Entry, LaneStore, Saved
+from tapeline.streams.worker import run_worker
+
+T = TypeVar("T")
 
 START_NS = 1_273_152_600 * NS_PER_S
 CONFIG = StreamsConfig(lanes=2, batch_size=3, snapshot_s=0.5, lease_s=3.0, max_entries=1000)
@@ -75,58 +85,116 @@ class Counter:
         self.rows = json.loads(snapshot)
 
 
+class Killed(Exception):
+    """The process is gone: nobody catches it."""
+
+
 class Broken(Unavailable):
-    """The server went away."""
+    """The server does not answer."""
 
 
 class BreakingStore(MemoryLaneStore):
-    """Breaks at the ``k``-th call of the worker, before or after it took effect. Later calls work again."""
+    """Breaks one of the worker's calls, before or after it took effect. All others work.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    break_at
+        Number of the call, from 1; None for no break.
+    after_effect
+        True to break when the call has been made, as if its answer was lost.
+    error
+        What is raised.
+    calls
+        Calls so far.
+    """
+
+    def __init__(
+        self, break_at: int | None = None, *, after_effect: bool = False, error: type[Exception] = Killed
+    ) -> None:
         super().__init__()
+        self.break_at, self.after_effect, self.error = break_at, after_effect, error
         self.calls = 0
-        self.break_at: int | None = None
-        self.after_effect = False
 
-    def _count(self, *, after: bool) -> None:
-        if not after:
-            self.calls += 1
-        if self.calls == self.break_at and after == self.after_effect:
-            raise Broken(f"call {self.calls}")
+    async def _breakable(self, call: Awaitable[T]) -> T:
+        self.calls += 1
+        breaks = self.calls == self.break_at
+        if breaks and not self.after_effect:
+            cast(Coroutine[None, None, T], call).close()
+            raise self.error(f"call {self.break_at}")
+        found = await call
+        if breaks:
+            raise self.error(f"call {self.break_at}")
+        return found
 
     async def read(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
         """Read, or break."""
-        self._count(after=False)
-        found = await super().read(lane, after, count=count, block_s=block_s)
-        self._count(after=True)
-        return found
+        return await self._breakable(super().read(lane, after, count=count, block_s=block_s))
+
+    async def heartbeat(self, worker_id: str, life_s: float) -> int:
+        """Say that we live, or break."""
+        return await self._breakable(super().heartbeat(worker_id, life_s))
 
     async def load(self, lane: int) -> Saved:
         """Load, or break."""
-        self._count(after=False)
-        saved = await super().load(lane)
-        self._count(after=True)
-        return saved
+        return await self._breakable(super().load(lane))
 
     async def commit(self, lane: int, token: str, commit: Commit) -> None:
         """Commit, or break."""
-        self._count(after=False)
-        await super().commit(lane, token, commit)
-        self._count(after=True)
+        await self._breakable(super().commit(lane, token, commit))
 
     async def lease(self, lane: int, token: str, life_s: float) -> bool:
         """Take a lane, or break."""
-        self._count(after=False)
-        taken = await super().lease(lane, token, life_s)
-        self._count(after=True)
-        return taken
+        return await self._breakable(super().lease(lane, token, life_s))
+
+    async def release(self, lane: int, token: str) -> None:
+        """Give a lane back, or break."""
+        await self._breakable(super().release(lane, token))
 
     async def trim(self, lane: int, max_entries: int) -> int:
         """Trim, or break."""
-        self._count(after=False)
-        gone = await super().trim(lane, max_entries)
-        self._count(after=True)
-        return gone
+        return await self._breakable(super().trim(lane, max_entries))
+
+    async def count_failure(self, lane: int, token: str, entry_id: str) -> int:
+        """Count, or break."""
+        return await self._breakable(super().count_failure(lane, token, entry_id))
+
+
+def seeded_run(main: Callable[[], Awaitable[T]], seed: int = 0) -> T:
+    """Run on trio with a clock that jumps over every sleep and a schedule that follows from ``seed``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trio._core._run, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
+        patch.setattr(trio._core._run, "_r", random.Random(seed))
+        return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+async def drain(
+    store: LaneStore, factory: ProcessorFactory, config: StreamsConfig, worker_id: str, *, limit_s: float = 60.0
+) -> None:
+    """Run a worker until nothing waits in any lane, then stop it in peace."""
+    with anyio.fail_after(limit_s):
+        async with anyio.create_task_group() as group:
+            worker = await group.start(partial(run_worker, store, factory, config, worker_id))
+            while not await is_drained(store, config.lanes):
+                await anyio.sleep(0.05)
+            worker.stop()
+
+
+async def is_drained(store: LaneStore, n_lanes: int) -> bool:
+    """Tell whether every entry of every lane has been applied."""
+    lanes = [await store.progress(lane) for lane in range(n_lanes)]
+    return all(lane.applied_id == lane.last_id for lane in lanes)
+
+
+async def drain_whatever_happens(store: LaneStore, factory: ProcessorFactory, config: StreamsConfig) -> int:
+    """Start workers, one after the death of the other, until the lanes are drained; return how many it took."""
+    for attempt in range(1, 10):
+        try:
+            await drain(store, factory, config, f"worker-{anyio.current_time()}")
+        except* Killed:
+            pass  # the next worker takes over
+        else:
+            return attempt
+    raise AssertionError("killed too often")
 
 
 async def closed_bytes(store: LaneStore, n_lanes: int = 2) -> list[list[bytes]]:

@@ -53,6 +53,8 @@ class Worker:
         Unique among all that live: it is the token of the leases.
     hot_ttl_s
         Life of hot state in seconds.
+    poisoned
+        Why it stopped by itself, if it did.
     """
 
     store: LaneStore
@@ -60,9 +62,9 @@ class Worker:
     config: StreamsConfig
     worker_id: str
     hot_ttl_s: float = 86_400.0
+    poisoned: PoisonedLane | None = None
     _tasks: dict[int, LaneTask] = field(default_factory=dict)
     _stopping: anyio.Event = field(default_factory=anyio.Event)
-    _poisoned: PoisonedLane | None = None
 
     @property
     def counts(self) -> Mapping[int, LaneCounts]:
@@ -79,10 +81,8 @@ class Worker:
         Concurrency: one task per owned lane. A lost lease or server ends that lane's task only; the next round tries
         again. Cancelling it is like a kill: nothing half-made stays, and the leases run out by themselves.
 
-        Raises
-        ------
-        PoisonedLane
-            When most of a lane cannot be read; the other lanes are saved and given back first.
+        When most of a lane cannot be read it stops by itself, the other lanes saved and given back, and ``poisoned``
+        says why.
         """
         async with anyio.create_task_group() as group:
             started = False
@@ -99,8 +99,6 @@ class Worker:
             for task in self._tasks.values():
                 task.stop()
         await self._say_goodbye()
-        if self._poisoned is not None:
-            raise self._poisoned
 
     async def _round(self, group: TaskGroup) -> None:
         """Renew what we own, give back what is too much, take what is free and due to us."""
@@ -127,7 +125,7 @@ class Worker:
         except (Unavailable, EntryFailed) as error:
             log.warning("lane %d pauses until the next round of leases: %s", lane, error, exc_info=error.__cause__)
         except PoisonedLane as error:
-            self._poisoned = error
+            self.poisoned = error
             self.stop()
         else:
             await self._release(lane)
@@ -156,11 +154,19 @@ async def run_worker(
     hot_ttl_s: float = 86_400.0,
     task_status: TaskStatus[Worker] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run a worker until it is told to stop (``Worker.stop``) or cancelled; hands the ``Worker`` to the starter."""
+    """Run a worker until it is told to stop (``Worker.stop``) or cancelled; hands the ``Worker`` to the starter.
+
+    Raises
+    ------
+    PoisonedLane
+        When most of a lane cannot be read; the other lanes are saved and given back first.
+    """
     worker = Worker(store, factory, config, worker_id, hot_ttl_s)
     async with anyio.create_task_group() as group:
         await group.start(worker.run)
         task_status.started(worker)
+    if worker.poisoned is not None:
+        raise worker.poisoned
 
 
 def serve_worker(
@@ -188,20 +194,30 @@ def serve_worker(
         Life of hot state in seconds.
     on_ready
         Called once, after the first round of leases.
+
+    Raises
+    ------
+    Unavailable, ConfigError
+        When the server is not there at the start, or is laid out for another number of lanes.
+    PoisonedLane
+        When most of a lane cannot be read.
     """
 
     async def main() -> None:
         unique_id = f"{worker_id}-{secrets.token_hex(4)}"
-        async with connect(address) as store, anyio.create_task_group() as group:
+        async with connect(address) as store:
+            await store.ping()
+            await store.claim_lanes(config.lanes)
+            worker = Worker(store, factory, config, unique_id, hot_ttl_s)
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-                await store.ping()
-                await store.claim_lanes(config.lanes)
-                worker = Worker(store, factory, config, unique_id, hot_ttl_s)
-                group.start_soon(_stop_at_signal, signals, worker)
-                async with anyio.create_task_group() as working:
-                    await working.start(worker.run)
-                    on_ready()
-                group.cancel_scope.cancel()
+                async with anyio.create_task_group() as listening:
+                    listening.start_soon(_stop_at_signal, signals, worker)
+                    async with anyio.create_task_group() as working:
+                        await working.start(worker.run)
+                        on_ready()
+                    listening.cancel_scope.cancel()
+        if worker.poisoned is not None:
+            raise worker.poisoned
 
     anyio.run(main, backend="asyncio")
 

@@ -1,0 +1,285 @@
+"""Workers: nothing lost, nothing doubled, whatever breaks and whenever; one bad entry never harms the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+
+import anyio
+import msgspec
+import pytest
+from tests.streams.toys import (
+    CONFIG,
+    BreakingStore,
+    Broken,
+    Counter,
+    Killed,
+    closed_bytes,
+    dead_letters,
+    drain,
+    drain_whatever_happens,
+    frame_of,
+    is_drained,
+    seeded_run,
+)
+
+from tapeline.core.config import StreamsConfig
+from tapeline.core.types import BarFrame
+from tapeline.streams import frames, worker
+from tapeline.streams.lane_task import POISON_WINDOW, LaneTask, PoisonedLane
+from tapeline.streams.lanes import Publisher
+from tapeline.streams.memory import MemoryLaneStore
+from tapeline.streams.processor import Processor
+from tapeline.streams.store import BEGINNING, LeaseLost
+
+N_FRAMES = 8
+
+
+def counter(_: int) -> Processor:
+    return Counter()
+
+
+async def filled(store: MemoryLaneStore, n_frames: int = N_FRAMES, price: float = 100.0) -> None:
+    publisher = Publisher(store, CONFIG.lanes)
+    await publisher.open()
+    for k in range(n_frames):
+        await publisher.publish(frame_of(k, price=price))
+
+
+def outcome(store: BreakingStore, seed: int = 0) -> tuple[list[list[bytes]], list[bytes | None], int]:
+    """Drain a filled store; return the closed bars, the final snapshots and how many workers it took."""
+
+    async def main() -> tuple[list[list[bytes]], list[bytes | None], int]:
+        await filled(store)
+        attempts = await drain_whatever_happens(store, counter, CONFIG)
+        await filled(store, 1)  # whoever comes next goes on from the state that was left
+        attempts = max(attempts, await drain_whatever_happens(store, counter, CONFIG))
+        await anyio.sleep(10.0)
+        store.break_at = None
+        await drain(store, counter, CONFIG, "last")
+        return await closed_bytes(store), [(await store.load(lane)).snapshot for lane in range(2)], attempts
+
+    return seeded_run(main, seed)
+
+
+UNDISTURBED = BreakingStore()
+EXPECTED = outcome(UNDISTURBED)
+
+
+def test_an_undisturbed_run_closes_every_frame_once() -> None:
+    closed, snapshots, attempts = EXPECTED
+    assert [len(lane) for lane in closed] == [N_FRAMES + 1] * 2
+    rows = {symbol: n for snapshot in snapshots for symbol, n in json.loads(snapshot or b"").items()}
+    assert rows == dict.fromkeys("ABCD", N_FRAMES + 1)
+    assert attempts == 1
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("error", [Killed, Broken])
+def test_a_break_at_any_call_loses_and_doubles_nothing(error: type[Exception], *, after_effect: bool) -> None:
+    broke = 0
+    for k in range(1, UNDISTURBED.calls + 1):
+        store = BreakingStore(k, after_effect=after_effect, error=error)
+        closed, snapshots, attempts = outcome(store)
+        assert (closed, snapshots) == EXPECTED[:2], f"broken at call {k}"
+        broke += attempts > 1
+    assert UNDISTURBED.calls > 15
+    assert broke == 0 or error is Killed
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_two_workers_and_a_kill_under_any_schedule_lose_and_double_nothing(seed: int) -> None:
+    store = BreakingStore(5 + seed, after_effect=seed % 2 == 0, error=Broken)
+
+    async def main() -> list[list[bytes]]:
+        async with anyio.create_task_group() as group:
+            workers = [
+                await group.start(partial(worker.run_worker, store, counter, CONFIG, name)) for name in ("one", "two")
+            ]
+            await filled(store)
+            while not await is_drained(store, 2):
+                await anyio.sleep(0.1)
+            for each in workers:
+                each.stop()
+        return await closed_bytes(store)
+
+    assert seeded_run(main, seed) == [lane[:N_FRAMES] for lane in EXPECTED[0]]
+
+
+def test_a_peaceful_stop_saves_everything_and_gives_the_lanes_back() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        await filled(store)
+        await drain(store, counter, CONFIG, "one")
+        for lane in range(2):
+            progress = await store.progress(lane)
+            assert progress.snapshot_id == progress.last_id
+            assert (progress.owner, progress.lag) == (None, 0)
+        assert await store.heartbeat("two", 1.0) == 1
+
+    seeded_run(main)
+
+
+def test_hot_state_follows_the_last_entry() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        await filled(store)
+        await drain(store, counter, CONFIG, "one")
+        found = [await store.read_hot(lane, list("ABCD")) for lane in range(2)]
+        values = [one or other for one, other in zip(*found, strict=True)]
+        assert values == [b'{"rows":8}'] * 4
+
+    seeded_run(main)
+
+
+def test_lanes_are_shared_fairly_and_a_dead_owner_is_replaced_within_five_seconds() -> None:
+    config = StreamsConfig(lanes=5)
+
+    async def main() -> None:
+        store = MemoryLaneStore()
+
+        async def owners() -> list[str | None]:
+            return [(await store.progress(lane)).owner for lane in range(5)]
+
+        async with anyio.create_task_group() as survivors:
+            first = await survivors.start(partial(worker.run_worker, store, counter, config, "one"))
+            assert await owners() == ["one"] * 5
+            async with anyio.create_task_group() as doomed:
+                await doomed.start(partial(worker.run_worker, store, counter, config, "two"))
+                await anyio.sleep(3.0)
+                assert sorted(str(owner) for owner in await owners()) == ["one"] * 3 + ["two"] * 2
+                doomed.cancel_scope.cancel()
+            await anyio.sleep(5.0)
+            assert await owners() == ["one"] * 5
+            assert set(first.counts) == set(range(5))
+            first.stop()
+
+    seeded_run(main)
+
+
+def test_an_owner_whose_lease_went_on_cannot_commit() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        await filled(store)
+        await store.lease(0, "old", 1.0)
+        await anyio.sleep(2.0)
+        await store.lease(0, "new", 60.0)
+        with pytest.raises(LeaseLost, match="its owner is new"):
+            await LaneTask(store, 0, "old", counter, CONFIG).run()
+        assert await store.read_closed(0, BEGINNING, count=1, block_s=0.0) == []
+
+    seeded_run(main)
+
+
+def test_a_poison_entry_goes_to_the_dead_letters_and_the_rest_is_applied() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        await filled(store, 2)
+        poison = [{b"frame": b"\xc1"}, {b"symbol": b"A", b"price": b"NaN"}]
+        ids = await store.publish(0, poison, None)
+        await filled(store, 2)
+        await drain(store, counter, CONFIG, "one")
+        letters = await dead_letters(store)
+        assert [letter.id for letter in letters] == ids
+        assert ["not a frame" in letters[0].reason, "not a finite number" in letters[1].reason] == [True, True]
+        assert frames.unpack(letters[1].payload) == [b"symbol", b"A", b"price", b"NaN"]
+        assert [len(lane) for lane in await closed_bytes(store)] == [4, 4]
+        assert (await store.progress(0)).dead == 2
+
+    seeded_run(main)
+
+
+def test_refused_rows_go_to_the_dead_letters_and_their_frame_is_applied() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        await filled(store, 1, price=13.0)
+        await drain(store, counter, CONFIG, "one")
+        letters = [letter for lane in range(2) for letter in await dead_letters(store, lane)]
+        assert {letter.reason.partition(" ")[2] for letter in letters} == {"rows: thirteen"}
+        parts = [part for letter in letters for part in frames.unpack(letter.payload)]
+        assert sorted(symbol for part in parts for symbol in frames.decode(part).symbols) == list("ABCD")
+        assert [len(lane) for lane in await closed_bytes(store)] == [1, 1]
+
+    seeded_run(main)
+
+
+def test_when_most_is_poison_the_worker_stops_with_a_sentence() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        await store.publish(0, [{b"frame": b"\xc1"}] * 10 * POISON_WINDOW, None)
+        with pytest.RaisesGroup(pytest.RaisesExc(PoisonedLane, match="lane 0 cannot be read"), flatten_subgroups=True):
+            await drain(store, counter, CONFIG, "one")
+        assert (await store.progress(0)).lag > 9 * POISON_WINDOW
+
+    seeded_run(main)
+
+
+def stumbling(times: int) -> Callable[[int], Processor]:
+    tries = count()
+
+    def stumbles() -> bool:
+        return next(tries) < times
+
+    return lambda _: Counter(iter(stumbles, None))
+
+
+async def with_a_stumbling_block(store: MemoryLaneStore, times: int) -> None:
+    await filled(store, 2)
+    await store.publish(0, [frames.to_fields(frame_of(2, ("A", "B"), price=664.0))], None)
+    await filled(store, 2)
+    await drain(store, stumbling(times), CONFIG, "one", limit_s=120.0)
+
+
+def test_an_entry_that_fails_and_then_works_is_applied_once() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        await with_a_stumbling_block(store, times=CONFIG.max_deliveries - 1)
+        assert await dead_letters(store) == []
+        assert len((await closed_bytes(store))[0]) == 5
+
+    seeded_run(main)
+
+
+def test_an_entry_that_always_fails_goes_to_the_dead_letters_after_its_tries() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        await with_a_stumbling_block(store, times=1_000_000)
+        (letter,) = await dead_letters(store)
+        assert letter.reason == "the processor failed on it 5 times"
+        assert (await store.load(0)).failures == CONFIG.max_deliveries
+        assert len((await closed_bytes(store))[0]) == 4
+
+    seeded_run(main)
+
+
+def test_a_long_lane_is_trimmed_behind_its_snapshot() -> None:
+    config = msgspec.structs.replace(CONFIG, max_entries=1000)
+
+    async def main() -> None:
+        store = MemoryLaneStore()
+        await store.publish(0, [frames.to_fields(frame_of(k, ("A",), price=1000.0)) for k in range(1100)], None)
+        await drain(store, counter, config, "one")
+        progress = await store.progress(0)
+        assert progress.length < 1100
+        assert len((await closed_bytes(store))[0]) == 1100
+
+    seeded_run(main)
+
+
+def test_single_ticks_and_frames_share_a_lane() -> None:
+    tick = {b"symbol": b"A", b"price": b"5", b"volume": b"1", b"exchange_timestamp": b"1273152600"}
+
+    async def main() -> list[BarFrame]:
+        store = MemoryLaneStore()
+        await store.publish(0, [tick, frames.to_fields(frame_of(0, ("A",))), tick], None)
+        await drain(store, counter, CONFIG, "one")
+        return [frames.decode(payload) for payload in (await closed_bytes(store))[0]]
+
+    assert [frame.volume.tolist() for frame in seeded_run(main)] == [[1.0], [2.0], [3.0]]
+
+
+@pytest.mark.parametrize(("configured", "cores", "workers"), [(0, 1, 1), (0, 2, 1), (0, 10, 7), (0, 64, 8), (3, 1, 3)])
+def test_workers_are_seventy_percent_of_the_cores(configured: int, cores: int, workers: int) -> None:
+    assert worker.worker_count(configured, cores) == workers
