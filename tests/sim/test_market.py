@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tapeline.core.errors import DataError
+from tapeline.core.errors import BadInput, DataError
 from tapeline.core.types import BAR_FIELDS, Label
 from tapeline.sim.market import DAILY_FIELDS, Index, Market
 
@@ -104,6 +104,11 @@ def test_few_symbols_are_the_most_traded_ones_and_keep_their_minutes(market: Mar
     assert {"AAPL", "BAC", "C", "GS"} <= set(few.symbols)
     assert list(few.symbols) == sorted(few.symbols)
     assert np.array_equal(few.minutes(CRASH).close, market.minutes(CRASH).close[:, cols], equal_nan=True)
+
+
+def test_market_of_no_symbol_is_refused() -> None:
+    with pytest.raises(BadInput, match="choose at least 1"):
+        Market.load(0)
 
 
 def test_more_symbols_than_real_ones_are_resampled_and_labelled(market: Market) -> None:

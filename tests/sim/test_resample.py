@@ -152,6 +152,12 @@ def test_absurd_sizes_are_refused(real: Market, n_symbols: int) -> None:
         resample.resample(real, n_symbols, seed=1)
 
 
+def test_market_that_ends_early_lends_what_it_has(real: Market) -> None:
+    view = resample.resample(real.until(CRASH), 20, seed=1)
+    assert view.sessions[-1] == CRASH
+    assert np.isfinite(view.daily["close"]).mean() > 0.9
+
+
 def test_market_of_resampled_symbols_only_lends_nothing(made: Market) -> None:
     with pytest.raises(BadInput, match="nothing to resample"):
         resample.resample(made, 5, seed=1)

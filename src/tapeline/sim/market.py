@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tapeline import data
-from tapeline.core.errors import DataError
+from tapeline.core.errors import BadInput, DataError
 from tapeline.core.types import F64, I64, MINUTE_S, NS_PER_S, Label
 from tapeline.sim import bridge
 
@@ -152,11 +152,15 @@ class Market:
         ------
         DataError
             When a file is absent, unreadable or not what it should be.
+        BadInput
+            When ``n_symbols`` is below 1, or above 100,524.
         """
         from tapeline.sim import resample  # it builds on Market, so it can only be imported late
 
         if universe is not None:
             return _build_market(_read(universe, UNIVERSE_COLUMNS), None, seed)
+        if n_symbols < 1:
+            raise BadInput(f"a market of {n_symbols} symbols cannot be made: choose at least 1")
         daily = _read(data.shipped(data.DAILY), DAILY_COLUMNS)
         real = _build_market(daily, _read(data.shipped(data.UNIVERSE), ABOUT_COLUMNS), seed)
         return resample.extend(real, n_symbols, seed) if n_symbols > REAL_SYMBOLS else real.most_traded(n_symbols)

@@ -26,8 +26,8 @@ from tapeline.sim.market import CELL_LABELS, DAILY_FIELDS, UNIVERSE_COLUMNS, Mar
 
 BLOCK = 20
 """Sessions that one lender lends: long enough for its momentum and its turbulent weeks to survive."""
-MIN_SESSIONS = 200
-"""A real symbol with fewer bars lends nothing."""
+MIN_PRESENCE = 0.8
+"""A real symbol with bars in fewer of the sessions lends nothing."""
 STRETCH = (0.7, 1.4)
 """Each new symbol multiplies its lenders' log moves by one number from here, so that no two are copies."""
 MIN_PRICE = 0.05
@@ -70,14 +70,15 @@ def resample(market: Market, n_symbols: int, seed: int) -> Market:
     """
     if not 1 <= n_symbols <= MAX_SYMBOLS:
         raise BadInput(f"a universe of {n_symbols} symbols cannot be made: choose 1 to {MAX_SYMBOLS:,}")
-    moves, lenders = _moves(market), _lenders(market)
+    lenders = _lenders(market)
+    moves = _moves(lenders)
     symbols = tuple(f"R{i + 1:05d}" for i in range(n_symbols))
     shape = (len(market.sessions), n_symbols)
     daily = {name: np.empty(shape) for name in DAILY_FIELDS}
     homes = np.empty(n_symbols, np.intp)
     for at in range(0, n_symbols, CHUNK):
         cols = slice(at, at + CHUNK)
-        recipe = _recipe(market, lenders, symbols[cols], seed)
+        recipe = _recipe(lenders, symbols[cols], seed)
         homes[cols] = recipe.home
         for name, panel in _stitch(moves, recipe).items():
             daily[name][:, cols] = panel
@@ -85,7 +86,7 @@ def resample(market: Market, n_symbols: int, seed: int) -> Market:
         market,
         symbols=symbols,
         names=("",) * n_symbols,
-        sectors=tuple(market.sectors[int(i)] for i in homes),
+        sectors=tuple(lenders.sectors[int(i)] for i in homes),
         industries=("",) * n_symbols,
         daily=daily,
         label=np.full(shape, CELL_LABELS.index(Label.RESAMPLED), np.int8),
@@ -113,8 +114,8 @@ def extend(market: Market, n_symbols: int, seed: int) -> Market:
 
 
 def sample_universe(path: Path, n_symbols: int, seed: int = 7) -> Market:
-    """Write the real symbols and as many resampled ones as make ``n_symbols`` to ``path``, and return that market."""
-    market = Market.load(max(n_symbols, 1), seed)
+    """Write a universe of ``n_symbols`` to ``path`` and return it: the real symbols first, resampled ones beyond 524."""
+    market = Market.load(n_symbols, seed)
     write_universe(market, path)
     return market
 
@@ -149,25 +150,25 @@ class _Recipe:
     usual_volume: F64
 
 
-def _recipe(market: Market, lenders: Cols, names: tuple[str, ...], seed: int) -> _Recipe:
-    n_sessions = len(market.sessions)
+def _recipe(lenders: Market, names: tuple[str, ...], seed: int) -> _Recipe:
+    n_sessions = len(lenders.sessions)
     keys = np.array([seeded.key(seed, "resample", name) for name in names], np.uint64)
     draws = seeded.unit(seeded.words(keys, 5 + n_sessions // BLOCK + 2))
-    home = lenders[(draws[:, 0] * lenders.size).astype(np.intp)]
+    home = (draws[:, 0] * len(lenders.symbols)).astype(np.intp)
     # Row s of the table: the lenders of one sector, as many as ``sizes[s]``, then padding that is never picked.
-    names_of_sectors = sorted({market.sectors[int(i)] for i in lenders})
-    groups = [[int(i) for i in lenders if market.sectors[int(i)] == sector] for sector in names_of_sectors]
-    sizes = np.array([len(group) for group in groups])
-    table = np.array([group + [0] * (sizes.max() - len(group)) for group in groups])
-    sector = np.array([names_of_sectors.index(market.sectors[int(i)]) for i in home])
+    sectors, sector_of = np.unique(np.array(lenders.sectors), return_inverse=True)
+    groups = [np.flatnonzero(sector_of == s) for s in range(sectors.size)]
+    sizes = np.array([group.size for group in groups])
+    table = np.array([np.pad(group, (0, sizes.max() - group.size)) for group in groups])
+    sector = sector_of[home]
     lent = table[sector[:, None], (draws[:, 5:] * sizes[sector][:, None]).astype(np.intp)]
     block = (np.arange(n_sessions) + (draws[:, 1:2] * BLOCK).astype(np.intp)) // BLOCK
-    volume = np.nanmedian(market.daily["volume"][:, home], axis=0)
+    volume = np.nanmedian(lenders.daily["volume"][:, home], axis=0)
     return _Recipe(
         home=home,
         source=np.take_along_axis(lent, block, axis=1).T,
         stretch=STRETCH[0] + (STRETCH[1] - STRETCH[0]) * draws[:, 2],
-        first_price=np.nanmedian(market.daily["close"][:, home], axis=0) * (0.5 + draws[:, 3]),
+        first_price=np.nanmedian(lenders.daily["close"][:, home], axis=0) * (0.5 + draws[:, 3]),
         usual_volume=volume * (0.5 + draws[:, 4]),
     )
 
@@ -207,14 +208,13 @@ def _moves(market: Market) -> _Moves:
     return _Moves(gap, np.log(high / open_), np.log(low / open_), np.log(close / open_), volume / usual)
 
 
-def _lenders(market: Market) -> Cols:
-    """Return the columns of the real symbols with enough bars to lend."""
-    real = market.label[0] != CELL_LABELS.index(Label.RESAMPLED)
-    enough = np.isfinite(market.daily["close"]).sum(axis=0) >= MIN_SESSIONS
-    lenders = np.flatnonzero(real & enough)
-    if lenders.size == 0:
-        raise BadInput(f"no symbol of this market has {MIN_SESSIONS} real sessions, so there is nothing to resample")
-    return lenders
+def _lenders(market: Market) -> Market:
+    """Return the market of the real symbols with enough bars to lend."""
+    real = (market.label != CELL_LABELS.index(Label.RESAMPLED)).all(axis=0)
+    present = np.isfinite(market.daily["close"]).mean(axis=0) >= MIN_PRESENCE
+    if not (real & present).any():
+        raise BadInput("no real symbol of this market has bars in most of its sessions: there is nothing to resample")
+    return market.take(np.flatnonzero(real & present))
 
 
 def _tables(market: Market) -> Iterator[pa.Table]:
