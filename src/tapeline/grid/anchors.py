@@ -11,6 +11,7 @@ still be revised. Asking again after one more bar folds two rows, not all of the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -76,7 +77,7 @@ class Anchors:
     def drop(self, bars: Bars, n_drop: int) -> None:
         """Move the anchors over the ``n_drop`` oldest rows of ``bars``; the row after them must exist."""
         remembering = [instance for instance, (_, depth) in self.program.places.items() if depth]
-        seen = Bars(bars.ring, bars.oldest, n_drop + 1)
+        seen = replace(bars, n_rows=n_drop + 1)
         evaluate(self.program, remembering, seen, 0, self.anchor, self.anchor, 0)
 
     def values(self, names: Sequence[str], bars: Bars, first_row: int, *, all_rows: bool) -> dict[str, F64]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tapeline.core.errors import BadInput, BadMessage
-from tapeline.core.types import BAR_FIELDS, DAY_S, F64, I64, BarFrame
+from tapeline.core.types import BAR_FIELDS, DAY_S, F64, I64, NS_PER_S, BarFrame
 from tapeline.grid.anchors import Anchors
 from tapeline.grid.universe import Universe
 from tapeline.kernels.engine import CLOSE
@@ -26,6 +26,15 @@ from tapeline.kernels.plan import Bars
 PRICES = ("open", "high", "low", "close", "vwap")
 _FIELD = {name: index for index, name in enumerate(BAR_FIELDS)}
 _NO_REVISION = -1
+
+
+SESSION_BREAK_NS = 5 * 3600 * NS_PER_S
+"""Where one session's number ends, after midnight UTC: midnight in New York, asleep in every American session."""
+
+
+def session_number(event_ns: ArrayLike) -> F64:
+    """Return the number of the session that bars belong to: days since 1970 that begin at ``SESSION_BREAK_NS``."""
+    return np.asarray((np.asarray(event_ns, np.int64) - SESSION_BREAK_NS) // (DAY_S * NS_PER_S), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,7 @@ class BarGrid:
         self._ring: F64 = np.full((len(BAR_FIELDS), capacity, len(universe)), np.nan)
         self._revision: I64 = np.full((capacity, len(universe)), _NO_REVISION, np.int64)
         self._events: I64 = np.zeros(capacity, np.int64)
+        self._sessions: F64 = np.zeros(capacity)
         self._oldest = 0
         self._n = 0
         self.anchors = Anchors(len(universe))
@@ -155,6 +165,7 @@ class BarGrid:
                 raise BadInput(f"{name} has shape {values.shape}, expected {(len(events), len(grid.universe))}")
             grid._ring[index, : len(events)] = values
         grid._events[: len(events)] = events
+        grid._sessions[: len(events)] = session_number(events)
         grid._n = len(events)
         grid._close_gaps(slice(0, len(events)))
         traded = ~np.isnan(grid._ring[CLOSE, : len(events)])
@@ -223,7 +234,7 @@ class BarGrid:
 
     def view(self) -> Bars:
         """Return the ring as kernels see it; not to be written to."""
-        return Bars(self._ring, self._oldest, self._n)
+        return Bars(self._ring, self._sessions, self._oldest, self._n)
 
     def apply(self, frame: BarFrame) -> Applied:
         """Take a frame's bars in. Applying a frame twice changes nothing.
@@ -259,6 +270,7 @@ class BarGrid:
         grid._ring[:, :, new] = self._ring[:, :, old]
         grid._revision[:, new] = self._revision[:, old]
         grid._events[:] = self._events
+        grid._sessions[:] = self._sessions
         grid._oldest, grid._n, grid.dropped = self._oldest, self._n, self.dropped
         grid.anchors.track(self.anchors.names, has_past=False)  # a new symbol has no past that could be missing
         grid.anchors.anchor[:, new] = self.anchors.anchor[:, old]
@@ -308,6 +320,7 @@ class BarGrid:
             grid = cls(Universe(kept.symbols), kept.capacity, kept.timeframe_s)
             n, width = len(kept.event_ns) // 8, len(kept.symbols)
             grid._events[:n] = np.frombuffer(kept.event_ns, np.int64)
+            grid._sessions[:n] = session_number(grid._events[:n])
             grid._ring[:, :n] = np.frombuffer(kept.bars).reshape(len(BAR_FIELDS), n, width)
             grid._revision[:n] = np.frombuffer(kept.revision, np.int64).reshape(n, width)
             grid._n, grid.dropped = n, kept.dropped
@@ -363,10 +376,12 @@ class BarGrid:
             self._ring[:, to] = self._ring[:, source]
             self._revision[to] = self._revision[source]
             self._events[to] = self._events[source]
+            self._sessions[to] = self._sessions[source]
         slot = self._slot(row)
         self._ring[:, slot] = np.nan
         self._revision[slot] = _NO_REVISION
         self._events[slot] = event
+        self._sessions[slot] = session_number(event)
         self.anchors.changed(self.dropped + row)
         return row
 

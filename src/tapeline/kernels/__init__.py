@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tapeline.kernels import averages, momentum, volatility
+from tapeline.kernels import averages, momentum, oscillators, statistics, trend, volatility, volume
 from tapeline.kernels.catalogue import UnknownIndicator, all_kernels, indicator_names
-from tapeline.kernels.engine import FIELDS, address_of
+from tapeline.kernels.engine import TRADES, address_of
 from tapeline.kernels.plan import Bars, Program, evaluate
 
-FAMILIES = (averages, momentum, volatility)
+FAMILIES = (averages, momentum, oscillators, trend, volatility, volume, statistics)
 """The modules whose kernels are registered."""
 
 
@@ -39,7 +39,7 @@ def warm(progress: Callable[[int, int], None] | None = None) -> int:
     program = Program()
     program.add(["sma_5"])
     empty = np.zeros((0, 1))
-    evaluate(program, list(program.places), Bars(np.ones((FIELDS, 2, 1)), 0, 2), 0, empty, empty, 1)
+    evaluate(program, list(program.places), Bars(np.ones((TRADES + 1, 2, 1)), np.zeros(2), 0, 2), 0, empty, empty, 1)
     return len(kernels)
 
 

@@ -1,4 +1,4 @@
-"""Moving averages and what is built of them: sma, ema, macd. Closing prices in, averages out.
+"""Moving averages and what is built of them. Closing prices in, averages, slopes and macd out.
 
 NaN: bars without a trade are not seen; the average carries over them. Warm-up: stated per kernel, in traded bars.
 """
@@ -10,22 +10,11 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+import numpy as np
 
 from tapeline.kernels.catalogue import Kernel, register, span_settle
-from tapeline.kernels.engine import CLOSE, FIELDS, NAN_SAFE, TILE, carray
-
-
-@njit(fastmath=NAN_SAFE, error_model="numpy")
-def ema_next(average, count, x, span):
-    """One step: the average after ``x``, its seed being the mean of the first ``span`` values.
-
-    While seeding, ``average`` is a sum. Written without branches so that it becomes vector instructions.
-    """
-    seeding = count < span
-    average += x if seeding else (2.0 / (span + 1.0)) * (x - average)
-    average *= 1.0 / span if count + 1.0 == span else 1.0
-    return average
+from tapeline.kernels.engine import CLOSE, FIELDS, TILE, carray
+from tapeline.kernels.steps import ema_next
 
 
 def sma(bars, first, fresh, params, state, out, start, rows, out_rows):
@@ -105,11 +94,161 @@ def macd(bars, first, fresh, params, state, out, start, rows, out_rows):
                 out[2, r - skip, j] = line - signal
 
 
+def wma(bars, first, fresh, params, state, out, start, rows, out_rows):
+    """Mean of the last ``window`` closes with weights 1, 2, ... ``window``, the newest counting most.
+
+    Warm-up: ``window`` - 1 bars are NaN. Flat window: the price.
+    """
+    bars = carray(bars, (rows, FIELDS, TILE))
+    first = carray(first, (TILE,))
+    out = carray(out, (1, out_rows, TILE))
+    window = int(params[0])
+    weights = window * (window + 1) / 2.0
+    for r in range(rows - out_rows, rows):
+        mean = out[0, r - rows + out_rows]
+        mean[:] = 0.0
+        oldest = r - window
+        for k in range(max(oldest + 1, 0), r + 1):
+            for j in range(TILE):
+                mean[j] += (k - oldest) * bars[k, CLOSE, j]
+        for j in range(TILE):
+            mean[j] = mean[j] / weights if r - first[j] >= window - 1 else math.nan
+
+
+def ema_chain(bars, first, fresh, params, state, out, start, rows, out_rows):
+    """Double and triple exponential averages, and trix: the percent change of the triple smoothed average.
+
+    dema = 2 e1 - e2, tema = 3 e1 - 3 e2 + e3, trix = 100 (e3 / e3 before - 1), where e2 is the ema of e1, e3 of e2.
+    State: bars seen, e1, e2, e3, e3 before. Warm-up in bars: dema 2 (span - 1), tema 3 (span - 1), trix one more.
+    Flat: the price; trix 0.
+
+    References
+    ----------
+    P. Mulloy, Smoothing Data with Faster Moving Averages, Stocks & Commodities 12:1 (1994).
+    """
+    bars = carray(bars, (rows, FIELDS, TILE))
+    fresh = carray(fresh, (TILE,))
+    state = carray(state, (5, TILE))
+    out = carray(out, (3, out_rows, TILE))
+    span = params[0]
+    lag = span - 1.0
+    skip = rows - out_rows
+    for r in range(start, rows):
+        for j in range(TILE):
+            live = r >= fresh[j]
+            count, before = state[0, j], state[3, j]
+            e1 = ema_next(state[1, j], count, bars[r, CLOSE, j], span)
+            e2 = ema_next(state[2, j], count - lag, e1, span) if count >= lag else 0.0
+            e3 = ema_next(before, count - 2.0 * lag, e2, span) if count >= 2.0 * lag else 0.0
+            state[0, j] = count + 1.0 if live else count
+            state[1, j] = e1 if live else state[1, j]
+            state[2, j] = e2 if live else state[2, j]
+            state[3, j] = e3 if live else before
+            state[4, j] = before if live else state[4, j]
+        if r >= skip:
+            for j in range(TILE):
+                seen, e1, e2, e3 = state[0, j], state[1, j], state[2, j], state[3, j]
+                out[0, r - skip, j] = 2.0 * e1 - e2 if seen > 2.0 * lag else math.nan
+                out[1, r - skip, j] = 3.0 * e1 - 3.0 * e2 + e3 if seen > 3.0 * lag else math.nan
+                out[2, r - skip, j] = 100.0 * (e3 - state[4, j]) / state[4, j] if seen > 3.0 * lag + 1.0 else math.nan
+
+
+def kama(bars, first, fresh, params, state, out, start, rows, out_rows):
+    """Kaufman's adaptive average: fast where the price goes straight, slow where it goes to and fro.
+
+    The factor is (er (2/3 - 2/31) + 2/31)^2, er = |change over the window| / sum of |changes| in it.
+    State: bars seen, average, the last ``window`` + 1 closes. Warm-up: ``window`` bars are NaN. Flat: the price.
+
+    References
+    ----------
+    P. Kaufman, Smarter Trading (1995), chapter 7.
+    """
+    bars = carray(bars, (rows, FIELDS, TILE))
+    fresh = carray(fresh, (TILE,))
+    window = int(params[0])
+    depth = window + 1
+    state = carray(state, (2 + depth, TILE))
+    out = carray(out, (1, out_rows, TILE))
+    skip = rows - out_rows
+    fast, slow = 2.0 / 3.0, 2.0 / 31.0
+    past = np.empty(
+        (rows - start + depth, TILE)
+    )  # the closes before each symbol's first fresh bar, then the fresh ones
+    for j in range(TILE):
+        for k in range(depth):
+            past[min(fresh[j], rows) - start + k, j] = state[2 + k, j]
+    for r in range(start, rows):
+        for j in range(TILE):
+            at = r - start + depth
+            past[at, j] = bars[r, CLOSE, j] if r >= fresh[j] else past[at, j]
+    path = np.empty(TILE)
+    for r in range(start, rows):
+        at = r - start + depth
+        path[:] = 0.0
+        for k in range(at - window + 1, at + 1):
+            for j in range(TILE):
+                path[j] += abs(past[k, j] - past[k - 1, j])
+        for j in range(TILE):
+            live, x, seen = r >= fresh[j], past[at, j], state[0, j]
+            net = x - past[at - window, j]
+            straight = path[j] <= net or path[j] == 0.0
+            factor = ((1.0 if straight else abs(net) / path[j]) * (fast - slow) + slow) ** 2
+            average = state[1, j] + factor * (x - state[1, j]) if seen >= window else x
+            state[1, j] = average if live else state[1, j]
+            state[0, j] = seen + 1.0 if live else seen
+        if r >= skip:
+            for j in range(TILE):
+                out[0, r - skip, j] = state[1, j] if state[0, j] > window else math.nan
+    for k in range(depth):
+        state[2 + k] = past[rows - start + k]
+
+
+def sma_slope(bars, first, fresh, params, state, out, start, rows, out_rows):
+    """Slope of the sma in percent of itself a bar, over the last ``over`` bars.
+
+    100 (sma now / sma ``over`` bars ago - 1) / over. Warm-up: ``window`` + ``over`` - 1 bars are NaN. Flat: 0.
+    """
+    bars = carray(bars, (rows, FIELDS, TILE))
+    first = carray(first, (TILE,))
+    out = carray(out, (1, out_rows, TILE))
+    window, over = int(params[0]), int(params[1])
+    then = np.empty(TILE)
+    for r in range(rows - out_rows, rows):
+        now = out[0, r - rows + out_rows]
+        now[:] = 0.0
+        then[:] = 0.0
+        for k in range(max(r - over - window + 1, 0), r + 1):
+            for j in range(TILE):
+                then[j] += bars[k, CLOSE, j] if k <= r - over else 0.0
+                now[j] += bars[k, CLOSE, j] if k > r - window else 0.0
+        for j in range(TILE):
+            full = r - first[j] >= window + over - 1
+            now[j] = 100.0 * (now[j] / then[j] - 1.0) / over if full else math.nan
+
+
 SPANS = ((5.0,), (10.0,), (12.0,), (20.0,), (26.0,), (50.0,), (100.0,), (200.0,))
 
 register(
     Kernel(sma, ("sma_#",), (CLOSE,), SPANS, lookback=lambda p: int(p[0])),
     Kernel(ema, ("ema_#",), (CLOSE,), SPANS, state=lambda _: 2, settle=lambda p: span_settle(p[0])),
+    Kernel(wma, ("wma_#",), (CLOSE,), ((20.0,),), lookback=lambda p: int(p[0])),
+    Kernel(
+        ema_chain,
+        ("dema_#", "tema_#", "trix_#"),
+        (CLOSE,),
+        ((15.0,), (20.0,)),
+        state=lambda _: 5,
+        settle=lambda p: 3.0 * span_settle(p[0]),
+    ),
+    Kernel(
+        kama,
+        ("kama_#",),
+        (CLOSE,),
+        ((10.0,),),
+        state=lambda p: 3 + int(p[0]),
+        settle=lambda _: 5_000.0,  # at its slowest the factor is (2/31)^2
+    ),
+    Kernel(sma_slope, ("sma_slope_#_#",), (CLOSE,), ((50.0, 5.0),), lookback=lambda p: int(p[0] + p[1])),
     Kernel(
         macd,
         ("macd_#_#_#", "macd_#_#_#_signal", "macd_#_#_#_hist"),

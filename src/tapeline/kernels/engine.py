@@ -17,8 +17,12 @@ gets the same bits wherever it stands.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import threading
 from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -29,8 +33,9 @@ from numba.extending import intrinsic
 
 TILE = 128
 """Symbols in a tile: a row of one field is 1 KiB, a tile of 252 bars fits the second-level cache."""
-OPEN, HIGH, LOW, CLOSE, VOLUME, VWAP, TRADES = range(7)
-FIELDS = 7
+OPEN, HIGH, LOW, CLOSE, VOLUME, VWAP, TRADES, SESSION = range(8)
+FIELDS = 8
+"""Fields of a tile: those of a bar, and the number of its session, which the ring keeps once for all symbols."""
 MAX_PARAMS = 4
 
 NAN_SAFE = {"nsz", "arcp", "contract"}
@@ -49,24 +54,41 @@ SIGNATURE = types.void(*_ARGS)
 """kernel(bars, first, fresh, params, state, out, start, rows, out_rows): pointers into a tile, and its lengths."""
 
 _compiled: dict[Body, Any] = {}
+_compiling = threading.Lock()
 
 
-def compile_cached(make: Callable[..., Any], **options: Any) -> Any:
-    """Compile with numba's disk cache, or without it where no cache folder can be written."""
+@lru_cache
+def sources_digest() -> str:
+    """Return a digest of the sources of all kernels.
+
+    numba asks only whether a kernel's own file has changed; a kernel compiled against another file's old constants
+    would be found in the cache and compute nonsense. So the digest is part of every cached name.
+    """
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+def compile_cached(decorate: Callable[..., Any], body: Body, **options: Any) -> Any:
+    """Compile ``body`` with numba's disk cache, or without it where no cache folder can be written.
+
+    Several processes may do so at once: the cache replaces files as a whole.
+    """
+    if not body.__qualname__.endswith(sources_digest()):
+        body.__qualname__ += f"_{sources_digest()}"
+    options |= {"fastmath": NAN_SAFE, "error_model": "numpy"}
     try:
-        return make(cache=True, **options)
+        return decorate(cache=True, **options)(body)
     except RuntimeError as error:
         if "cannot cache function" not in str(error):
             raise
-        return make(cache=False, **options)
+        return decorate(cache=False, **options)(body)
 
 
 def address_of(body: Body) -> int:
     """Return the machine address of a kernel, compiled (or loaded from the cache) at its first use."""
-    if body not in _compiled:
-        _compiled[body] = compile_cached(
-            lambda cache: cfunc(SIGNATURE, cache=cache, fastmath=NAN_SAFE, error_model="numpy")(body)
-        )
+    with _compiling:
+        if body not in _compiled:
+            _compiled[body] = compile_cached(partial(cfunc, SIGNATURE), body)
     return int(_compiled[body].address)
 
 
@@ -94,39 +116,46 @@ def _pointer(_typing, array):
 
 
 @njit(nogil=True, fastmath=NAN_SAFE)
-def _gather(ring, oldest, n_rows, fold_from, col, width, fields, bars, first, fresh, last_fresh):
+def _gather_symbol(ring, sessions, oldest, n_rows, fold_from, col, j, fields, bars):
+    """Fill column ``j`` of a tile, all but its newest row, with traded bars only. Returns its first and fresh row."""
+    slots, at, fresh = ring.shape[1], bars.shape[0] - 2, bars.shape[0] - 1
+    row = n_rows - 2
+    while row >= 0 and at >= 0:
+        slot = (oldest + row) % slots
+        if not math.isnan(ring[CLOSE, slot, col]):
+            for field in fields:
+                bars[at, field, j] = sessions[slot] if field == SESSION else ring[field, slot, col]
+            fresh = at if row >= fold_from else fresh
+            at -= 1
+        row -= 1
+    for r in range(at + 1):
+        for field in fields:
+            bars[r, field, j] = math.nan
+    return at + 1, fresh
+
+
+@njit(nogil=True, fastmath=NAN_SAFE)
+def _gather(ring, sessions, oldest, n_rows, fold_from, col, width, fields, bars, first, fresh, last_fresh):
     """Fill a tile: the newest row last, above it the traded bars without gaps. Returns the first row to fold."""
     slots, rows = ring.shape[1], bars.shape[0]
     clean = np.ones(TILE, np.bool_)
     for r in range(rows):
         slot = (oldest + n_rows - rows + r) % slots
         for field in fields:
+            if field == SESSION:
+                bars[r, field] = sessions[slot]
+                continue
             bars[r, field, :width] = ring[field, slot, col : col + width]
-            bars[r, field, width:] = math.nan
+            bars[r, field, width:] = 0.0  # columns without a symbol: their values are computed and never kept
         if r < rows - 1:
             for j in range(TILE):
-                clean[j] &= bars[r, CLOSE, j] == bars[r, CLOSE, j]
+                clean[j] &= not math.isnan(bars[r, CLOSE, j])
     start = rows - 1
     for j in range(TILE):
-        first[j] = 0
-        fresh[j] = max(rows - (n_rows - fold_from), 0)
+        first[j], fresh[j] = 0, max(rows - (n_rows - fold_from), 0)
         if not clean[j]:
-            at, fresh[j] = rows - 2, rows - 1
-            row = n_rows - 2 if j < width else -1
-            while row >= 0 and at >= 0:
-                slot = (oldest + row) % slots
-                if not math.isnan(ring[CLOSE, slot, col + j]):
-                    for field in fields:
-                        bars[at, field, j] = ring[field, slot, col + j]
-                    if row >= fold_from:
-                        fresh[j] = at
-                    at -= 1
-                row -= 1
-            first[j] = at + 1
-            for r in range(at + 1):
-                for field in fields:
-                    bars[r, field, j] = math.nan
-        last_fresh[j] = rows - 1 if bars[rows - 1, CLOSE, j] == bars[rows - 1, CLOSE, j] else rows
+            first[j], fresh[j] = _gather_symbol(ring, sessions, oldest, n_rows, fold_from, col + j, j, fields, bars)
+        last_fresh[j] = rows if math.isnan(bars[rows - 1, CLOSE, j]) else rows - 1
         start = min(start, fresh[j])
     return start
 
@@ -147,13 +176,15 @@ def _spread(values, ring, oldest, col, width, first, out):
         out[rows - 1, col + j] = math.nan if math.isnan(ring[CLOSE, slot, col + j]) else values[rows - 1, j]
 
 
-def _fold(ring, oldest, n_rows, fold_from, tiles, fields, rows, kernels, params, state_in, state_out, out):
+def _fold(ring, sessions, oldest, n_rows, fold_from, tiles, fields, rows, kernels, params, state_in, state_out, out):
     """Fold kernels over the tiles ``tiles[0]`` to ``tiles[1]`` of a ring.
 
     Parameters
     ----------
-    ring : float64 (FIELDS, slots, n_symbols)
+    ring : float64 (7, slots, n_symbols)
         Bars; the oldest stands in slot ``oldest``, ``n_rows`` of them count.
+    sessions : float64 (slots,)
+        The number of each bar's session.
     fold_from : int
         States in ``state_in`` are those just before this row (0 = oldest).
     fields : int64 (n,)
@@ -176,7 +207,7 @@ def _fold(ring, oldest, n_rows, fold_from, tiles, fields, rows, kernels, params,
     for tile in range(tiles[0], tiles[1]):
         col = tile * TILE
         width = min(TILE, n_symbols - col)
-        start = _gather(ring, oldest, n_rows, fold_from, col, width, fields, bars, first, fresh, last_fresh)
+        start = _gather(ring, sessions, oldest, n_rows, fold_from, col, width, fields, bars, first, fresh, last_fresh)
         for i in range(kernels.shape[0]):
             address, at, depth, out_at, n_out = kernels[i]
             for s in range(depth):
@@ -198,4 +229,4 @@ def _fold(ring, oldest, n_rows, fold_from, tiles, fields, rows, kernels, params,
                         out[out_at + k, 0, col + j] = values[k, 0, j] if last_fresh[j] < rows else math.nan
 
 
-fold = compile_cached(lambda cache: njit(nogil=True, cache=cache, fastmath=NAN_SAFE)(_fold))
+fold = compile_cached(njit, _fold, nogil=True)

@@ -1,4 +1,4 @@
-"""Momentum: rsi. Closing prices in, oscillators out.
+"""Momentum of closing prices: rsi, stochastic rsi, rate of change. Closing prices in, oscillators out.
 
 NaN: bars without a trade are not seen. Flat windows give the middle of the scale: neither side leads.
 """
@@ -10,22 +10,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 from tapeline.kernels.catalogue import Kernel, recursive_settle, register
 from tapeline.kernels.engine import CLOSE, FIELDS, NAN_SAFE, TILE, carray
-
-
-@njit(fastmath=NAN_SAFE, error_model="numpy")
-def wilder_next(average, count, x, window):
-    """One step of Wilder's average: the mean of the first ``window`` values, then += (x - average) / window.
-
-    ``count`` values came before; negative means that ``x`` does not count yet. While seeding, ``average`` is a sum.
-    """
-    scale = 1.0 / window
-    grown = average + (x if count < window else (x - average) * scale)
-    grown *= scale if count + 1.0 == window else 1.0
-    return grown if count >= 0.0 else average
+from tapeline.kernels.steps import wilder_next
 
 
 @njit(fastmath=NAN_SAFE, error_model="numpy")
@@ -33,6 +23,31 @@ def rsi_of(gain, loss):
     """Return 100 gain / (gain + loss), and 50 when there is neither."""
     both = gain + loss
     return 100.0 * gain / both if both > 0.0 else 50.0
+
+
+@njit(fastmath=NAN_SAFE, error_model="numpy")
+def stand_between(values, at, window, out):
+    """Write where row ``at`` stands between the lowest and highest of the ``window`` rows up to it, in [0, 100]."""
+    for j in range(TILE):
+        low = high = values[at, j]
+        for k in range(at - window + 1, at):
+            low, high = min(low, values[k, j]), max(high, values[k, j])
+        out[j] = 100.0 * (values[at, j] - low) / (high - low) if high > low else 50.0
+
+
+@njit(fastmath=NAN_SAFE, error_model="numpy")
+def rsi_step(close, fresh, r, state, window):
+    """Fold row ``r`` of closes into the rsi's state: bars seen, previous close, average gain, average loss."""
+    for j in range(TILE):
+        live = r >= fresh[j]
+        x, count = close[j], state[0, j]
+        change = x - state[1, j]
+        gain = wilder_next(state[2, j], count - 1.0, max(change, 0.0), window)
+        loss = wilder_next(state[3, j], count - 1.0, max(-change, 0.0), window)
+        state[0, j] = count + 1.0 if live else count
+        state[1, j] = x if live else state[1, j]
+        state[2, j] = gain if live else state[2, j]
+        state[3, j] = loss if live else state[3, j]
 
 
 def rsi(bars, first, fresh, params, state, out, start, rows, out_rows):
@@ -49,25 +64,82 @@ def rsi(bars, first, fresh, params, state, out, start, rows, out_rows):
     fresh = carray(fresh, (TILE,))
     state = carray(state, (4, TILE))
     out = carray(out, (1, out_rows, TILE))
-    window = params[0]
     skip = rows - out_rows
     for r in range(start, rows):
-        for j in range(TILE):
-            live = r >= fresh[j]
-            x, count = bars[r, CLOSE, j], state[0, j]
-            change = x - state[1, j]
-            gain = wilder_next(state[2, j], count - 1.0, max(change, 0.0), window)
-            loss = wilder_next(state[3, j], count - 1.0, max(-change, 0.0), window)
-            state[0, j] = count + 1.0 if live else count
-            state[1, j] = x if live else state[1, j]
-            state[2, j] = gain if live else state[2, j]
-            state[3, j] = loss if live else state[3, j]
+        rsi_step(bars[r, CLOSE], fresh, r, state, params[0])
         if r >= skip:
             for j in range(TILE):
                 value = rsi_of(state[2, j], state[3, j])
-                out[0, r - skip, j] = value if state[0, j] > window else math.nan
+                out[0, r - skip, j] = value if state[0, j] > params[0] else math.nan
+
+
+def stochrsi(bars, first, fresh, params, state, out, start, rows, out_rows):
+    """Where the rsi stands between its own lowest and highest of ``window`` bars (k), in [0, 100], and k's mean (d).
+
+    State: the rsi's four rows, then the last ``window`` + ``smooth`` - 2 values of the rsi. Warm-up in bars:
+    k ``length`` + ``window`` - 1, d ``smooth`` - 1 more. Flat rsi: 50.
+
+    References
+    ----------
+    T. Chande and S. Kroll, The New Technical Trader (1994), chapter 8.
+    """
+    bars = carray(bars, (rows, FIELDS, TILE))
+    fresh = carray(fresh, (TILE,))
+    length, window, smooth = params[0], int(params[1]), int(params[2])
+    depth = window + smooth - 2
+    state = carray(state, (4 + depth, TILE))
+    out = carray(out, (2, out_rows, TILE))
+    skip = rows - out_rows
+    past = np.empty((rows - start + depth, TILE))  # rsi before each symbol's first fresh bar, then of the fresh ones
+    for j in range(TILE):
+        for k in range(depth):
+            past[min(fresh[j], rows) - start + k, j] = state[4 + k, j]
+    for r in range(start, rows):
+        rsi_step(bars[r, CLOSE], fresh, r, state, length)
+        for j in range(TILE):
+            value, at = rsi_of(state[2, j], state[3, j]), r - start + depth
+            past[at, j] = value if r >= fresh[j] else past[at, j]
+        if r >= skip:
+            fast, mean = out[0, r - skip], out[1, r - skip]
+            mean[:] = 0.0
+            for back in range(smooth - 1, -1, -1):
+                stand_between(past, r - start + depth - back, window, fast)
+                for j in range(TILE):
+                    mean[j] += fast[j]
+            for j in range(TILE):
+                fast[j] = fast[j] if state[0, j] >= length + window else math.nan
+                mean[j] = mean[j] / smooth if state[0, j] >= length + window + smooth - 1 else math.nan
+    for k in range(depth):
+        state[4 + k] = past[rows - start + k]
+
+
+def change(bars, first, fresh, params, state, out, start, rows, out_rows):
+    """Rate of change in percent (roc) and momentum in price units (mom) over ``window`` bars.
+
+    Warm-up: ``window`` bars are NaN. Flat: 0.
+    """
+    bars = carray(bars, (rows, FIELDS, TILE))
+    first = carray(first, (TILE,))
+    out = carray(out, (2, out_rows, TILE))
+    window = int(params[0])
+    skip = rows - out_rows
+    for r in range(skip, rows):
+        for j in range(TILE):
+            full = r - first[j] >= window
+            then = bars[max(r - window, 0), CLOSE, j]
+            out[0, r - skip, j] = 100.0 * (bars[r, CLOSE, j] / then - 1.0) if full else math.nan
+            out[1, r - skip, j] = bars[r, CLOSE, j] - then if full else math.nan
 
 
 register(
     Kernel(rsi, ("rsi_#",), (CLOSE,), ((14.0,),), state=lambda _: 4, settle=lambda p: recursive_settle(p[0])),
+    Kernel(
+        stochrsi,
+        ("stochrsi_#_#_#_k", "stochrsi_#_#_#_d"),
+        (CLOSE,),
+        ((14.0, 14.0, 3.0),),
+        state=lambda p: 2 + int(p[1] + p[2]),
+        settle=lambda p: recursive_settle(p[0]) + p[1] + p[2],
+    ),
+    Kernel(change, ("roc_#", "mom_#"), (CLOSE,), ((10.0,),), lookback=lambda p: int(p[0]) + 1, least=1),
 )

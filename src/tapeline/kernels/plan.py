@@ -49,9 +49,14 @@ class Program:
 
 @dataclass(frozen=True)
 class Bars:
-    """A ring of bars as the driver sees it: ``ring`` (fields, slots, symbols), its oldest slot, how many rows count."""
+    """A ring of bars as the driver sees it.
+
+    ``ring`` is (7, slots, symbols), ``sessions`` (slots,) the number of each bar's session; ``n_rows`` rows count, the
+    first in slot ``oldest``.
+    """
 
     ring: F64
+    sessions: F64
     oldest: int
     n_rows: int
 
@@ -99,7 +104,7 @@ def evaluate(
     fields = np.array(sorted({CLOSE, *(f for i in instances for f in i.kernel.fields)}), np.int64)
     window = lookback_of(instances) if out_rows else 1
     rows = bars.n_rows if out_rows > 1 else min(max(bars.n_rows - fold_from, window), bars.n_rows)
-    head = (bars.ring, bars.oldest, bars.n_rows, fold_from)
+    head = (bars.ring, bars.sessions, bars.oldest, bars.n_rows, fold_from)
 
     def work(low: int, high: int) -> None:
         fold(*head, (low, high), fields, rows, kernels, params, state_in, state_out, out)

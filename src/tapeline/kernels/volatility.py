@@ -1,4 +1,4 @@
-"""Volatility: atr, natr, bbands. Prices in, widths in price units, in percent or as fractions out.
+"""Volatility: ranges, bands, channels and realised volatility. Prices in; widths and volatilities out.
 
 NaN: bars without a trade are not seen. Flat windows: ranges and widths are 0, positions are the middle.
 """
@@ -10,16 +10,11 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+import numpy as np
 
-from tapeline.kernels.catalogue import Kernel, recursive_settle, register
-from tapeline.kernels.engine import CLOSE, FIELDS, HIGH, LOW, NAN_SAFE, TILE, carray
-
-
-@njit(fastmath=NAN_SAFE, error_model="numpy")
-def true_range(high, low, before):
-    """Return the range of a bar, stretched to the close before it."""
-    return max(high, before) - min(low, before)
+from tapeline.kernels.catalogue import Kernel, recursive_settle, register, span_settle
+from tapeline.kernels.engine import CLOSE, FIELDS, HIGH, LOW, OPEN, TILE, carray
+from tapeline.kernels.steps import ema_next, true_range, wilder_next
 
 
 def atr(bars, first, fresh, params, state, out, start, rows, out_rows):
@@ -91,11 +86,130 @@ def bbands(bars, first, fresh, params, state, out, start, rows, out_rows):
             width[j] = 2.0 * reach / mean[j]
 
 
+def trange(bars, first, fresh, params, state, out, start, rows, out_rows):
+    """True range in price units: the bar's range, stretched to the close before it. Warm-up: 1 bar. Flat: 0."""
+    bars = carray(bars, (rows, FIELDS, TILE))
+    first = carray(first, (TILE,))
+    out = carray(out, (1, out_rows, TILE))
+    skip = rows - out_rows
+    for r in range(skip, rows):
+        for j in range(TILE):
+            reach = true_range(bars[r, HIGH, j], bars[r, LOW, j], bars[max(r - 1, 0), CLOSE, j])
+            out[0, r - skip, j] = reach if r > first[j] else math.nan
+
+
+def keltner(bars, first, fresh, params, state, out, start, rows, out_rows):
+    """Keltner's channel: the ema of the close +- ``width`` average true ranges, in price units.
+
+    Outputs: upper, middle, lower. State: bars seen, previous close, ema, atr. Warm-up: until both averages stand,
+    ``span`` - 1 or ``window`` bars. Flat: all three are the price.
+    """
+    bars = carray(bars, (rows, FIELDS, TILE))
+    fresh = carray(fresh, (TILE,))
+    state = carray(state, (4, TILE))
+    out = carray(out, (3, out_rows, TILE))
+    span, window, width = params[0], params[1], params[2]
+    skip = rows - out_rows
+    for r in range(start, rows):
+        for j in range(TILE):
+            live, seen, x = r >= fresh[j], state[0, j], bars[r, CLOSE, j]
+            reach = true_range(bars[r, HIGH, j], bars[r, LOW, j], state[1, j])
+            average = ema_next(state[2, j], seen, x, span)
+            reach = wilder_next(state[3, j], seen - 1.0, reach, window)
+            state[0, j] = seen + 1.0 if live else seen
+            state[1, j] = x if live else state[1, j]
+            state[2, j] = average if live else state[2, j]
+            state[3, j] = reach if live else state[3, j]
+        if r >= skip:
+            for j in range(TILE):
+                full = state[0, j] >= span and state[0, j] > window
+                middle = state[2, j] if full else math.nan
+                out[0, r - skip, j] = middle + width * state[3, j]
+                out[1, r - skip, j] = middle
+                out[2, r - skip, j] = middle - width * state[3, j]
+
+
+def donchian(bars, first, fresh, params, state, out, start, rows, out_rows):
+    """Donchian's channel: the highest high, the lowest low of ``window`` bars, this one included, and their middle.
+
+    Warm-up: ``window`` - 1 bars are NaN. Flat: the price.
+    """
+    bars = carray(bars, (rows, FIELDS, TILE))
+    first = carray(first, (TILE,))
+    out = carray(out, (3, out_rows, TILE))
+    window = int(params[0])
+    for r in range(rows - out_rows, rows):
+        upper, middle, lower = out[:, r - rows + out_rows]
+        upper[:] = bars[r, HIGH]
+        lower[:] = bars[r, LOW]
+        for k in range(max(r - window + 1, 0), r):
+            for j in range(TILE):
+                upper[j] = max(upper[j], bars[k, HIGH, j])
+                lower[j] = min(lower[j], bars[k, LOW, j])
+        for j in range(TILE):
+            full = r - first[j] >= window - 1
+            upper[j] = upper[j] if full else math.nan
+            lower[j] = lower[j] if full else math.nan
+            middle[j] = 0.5 * (upper[j] + lower[j])
+
+
+def realized_vol(bars, first, fresh, params, state, out, start, rows, out_rows):
+    """Standard deviation of ``window`` log returns of the close, a fraction a bar (not annualised), sample form.
+
+    Warm-up: ``window`` bars are NaN. Flat: 0. Prices <= 0: NaN.
+    """
+    bars = carray(bars, (rows, FIELDS, TILE))
+    first = carray(first, (TILE,))
+    out = carray(out, (1, out_rows, TILE))
+    window = int(params[0])
+    change = np.empty((window, TILE))
+    for r in range(rows - out_rows, rows):
+        oldest = r - window + 1
+        for j in range(TILE):
+            mean, spread = 0.0, 0.0
+            for k in range(max(oldest, 1), r + 1):
+                change[k - oldest, j] = math.log(bars[k, CLOSE, j] / bars[k - 1, CLOSE, j])
+                mean += change[k - oldest, j] / window
+            for k in range(max(oldest, 1), r + 1):
+                spread += (change[k - oldest, j] - mean) ** 2
+            value = math.sqrt(spread / (window - 1.0))
+            out[0, r - rows + out_rows, j] = value if r - first[j] >= window else math.nan
+
+
+def range_vol(bars, first, fresh, params, state, out, start, rows, out_rows):
+    """Volatility from the bars' ranges, a fraction a bar (not annualised): Parkinson and Garman-Klass.
+
+    Warm-up: ``window`` - 1 bars are NaN. Flat: 0. Prices <= 0: NaN.
+
+    References
+    ----------
+    M. Parkinson, Journal of Business 53 (1980); M. Garman and M. Klass, Journal of Business 53 (1980), estimator 6.
+    """
+    bars = carray(bars, (rows, FIELDS, TILE))
+    first = carray(first, (TILE,))
+    out = carray(out, (2, out_rows, TILE))
+    window = int(params[0])
+    skip = rows - out_rows
+    for r in range(skip, rows):
+        for j in range(TILE):
+            parkinson, garman_klass = 0.0, 0.0
+            for k in range(max(r - window + 1, 0), r + 1):
+                reach = math.log(bars[k, HIGH, j] / bars[k, LOW, j]) ** 2
+                body = math.log(bars[k, CLOSE, j] / bars[k, OPEN, j]) ** 2
+                parkinson += reach / (4.0 * math.log(2.0))
+                garman_klass += 0.5 * reach - (2.0 * math.log(2.0) - 1.0) * body
+            full = r - first[j] >= window - 1
+            out[0, r - skip, j] = math.sqrt(parkinson / window) if full else math.nan
+            out[1, r - skip, j] = math.sqrt(max(garman_klass, 0.0) / window) if full else math.nan
+
+
+_HLC = (HIGH, LOW, CLOSE)
+
 register(
     Kernel(
         atr,
         ("atr_#", "natr_#"),
-        (HIGH, LOW, CLOSE),
+        _HLC,
         ((14.0,),),
         state=lambda _: 3,
         settle=lambda p: recursive_settle(p[0]),
@@ -107,5 +221,30 @@ register(
         ((20.0, 2.0),),
         lookback=lambda p: int(p[0]),
         whole=1,
+    ),
+    Kernel(trange, ("trange",), _HLC, lookback=lambda _: 2),
+    Kernel(
+        keltner,
+        ("keltner_#_#_#_upper", "keltner_#_#_#_middle", "keltner_#_#_#_lower"),
+        _HLC,
+        ((20.0, 10.0, 2.0),),
+        state=lambda _: 4,
+        settle=lambda p: max(span_settle(p[0]), recursive_settle(p[1])),
+        whole=2,
+    ),
+    Kernel(
+        donchian,
+        ("donchian_#_upper", "donchian_#_middle", "donchian_#_lower"),
+        (HIGH, LOW),
+        ((20.0,),),
+        lookback=lambda p: int(p[0]),
+    ),
+    Kernel(realized_vol, ("realized_vol_#",), (CLOSE,), ((20.0,),), lookback=lambda p: int(p[0]) + 1),
+    Kernel(
+        range_vol,
+        ("parkinson_vol_#", "garman_klass_vol_#"),
+        (OPEN, *_HLC),
+        ((20.0,),),
+        lookback=lambda p: int(p[0]),
     ),
 )
