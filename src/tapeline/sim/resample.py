@@ -114,7 +114,7 @@ def extend(market: Market, n_symbols: int, seed: int) -> Market:
 
 
 def sample_universe(path: Path, n_symbols: int, seed: int = 7) -> Market:
-    """Write a universe of ``n_symbols`` to ``path`` and return it: the real symbols first, resampled ones beyond 524."""
+    """Write a universe of ``n_symbols`` to ``path`` and return it: real ones first, resampled ones beyond 524."""
     market = Market.load(n_symbols, seed)
     write_universe(market, path)
     return market
