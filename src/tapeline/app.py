@@ -30,6 +30,7 @@ from tapeline.feed.vendors.alpaca import AlpacaBars, alpaca_hosts
 from tapeline.feed.vendors.google_news import GoogleNews, news_host
 from tapeline.live.state import LaneState
 from tapeline.loop.desk import Desk, Vendors
+from tapeline.scan.factors import check_weights
 from tapeline.store.journal import Journal
 from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.valkey import connect
@@ -88,6 +89,7 @@ async def open_desk(
             "watching the live market needs a vendor key: set APCA_API_KEY_ID and APCA_API_SECRET_KEY, "
             "or see a replay with `tapeline demo`"
         )
+    check_weights(config.scan.weights, config.scan.history_sessions)
     async with AsyncExitStack() as stack:
         stack.enter_context(home.claim())
         home.write_settings(config)

@@ -7,7 +7,7 @@ import pytest
 from tests.sim.worlds import SYMBOLS, make_client, make_market, move
 
 
-def test_assets_are_those_that_have_traded_and_keep_their_ids() -> None:
+def test_assets_are_the_whole_universe_and_keep_their_ids() -> None:
     client, other = make_client(), make_client(seed=8)
     assets = client.get("/v2/assets").json()
     assert [asset["symbol"] for asset in assets] == list(SYMBOLS)
@@ -16,24 +16,24 @@ def test_assets_are_those_that_have_traded_and_keep_their_ids() -> None:
     assert assets[2]["name"] == "BRK.B"
 
 
-def test_a_company_that_has_not_traded_yet_is_unknown() -> None:
+def test_a_company_that_has_not_traded_yet_is_listed_and_not_tradable() -> None:
     market = make_market()
     for panel in market.daily.values():
         panel[:-1, 3] = np.nan
     for day, minutes in market.made.items():
         minutes[:, : 60 if day == market.sessions[-1] else None, 3] = np.nan
     client = make_client(market, moment="10:30")
-    assert client.get("/v2/assets/IBM").status_code == 404
+    assert client.get("/v2/assets/IBM").json()["tradable"] is False
     move(client, "10:45")
-    assert client.get("/v2/assets/IBM").json()["status"] == "active"
+    assert client.get("/v2/assets/IBM").json()["tradable"] is True
 
 
-def test_a_company_that_traded_neither_today_nor_yesterday_is_inactive() -> None:
+def test_a_company_that_traded_neither_today_nor_yesterday_is_not_tradable() -> None:
     market = make_market()
     market.made[market.sessions[-2]][:, :, 5] = np.nan
     client = make_client(market, moment="10:30")
-    assert client.get("/v2/assets/ZZZ").json()["status"] == "inactive"
-    assert [a["symbol"] for a in client.get("/v2/assets?status=inactive").json()] == ["ZZZ"]
+    assert client.get("/v2/assets/ZZZ").json()["tradable"] is False
+    assert client.get("/v2/assets?status=inactive").json() == []
     assert client.get("/v2/assets?asset_class=crypto").json() == []
 
 

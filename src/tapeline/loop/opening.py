@@ -21,7 +21,7 @@ from tapeline.grid import BarGrid
 from tapeline.grid.index import load_index
 from tapeline.loop.decide import Counted
 from tapeline.loop.desk import Book, Desk, Tally
-from tapeline.scan.scan import scan
+from tapeline.scan.scan import TRACKED, scan
 from tapeline.signals.news import NewsRule, NewsSource
 from tapeline.signals.regime import market_regime
 from tapeline.store import queries
@@ -64,7 +64,7 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         progress=progress,
     )
     tally.errors += [f"history of {symbol}: {reason}" for symbol, reason in history.missing]
-    days = BarGrid.empty(symbols, config.scan.history_sessions + 1, DAY_S)
+    days = BarGrid.empty(symbols, config.scan.history_sessions + 1, DAY_S, track=TRACKED)
     days.apply(history.frame)
     publisher = Publisher(desk.store, config.streams.lanes)
     covered_ns = await publisher.open()
@@ -114,13 +114,13 @@ async def _minutes_so_far(desk: Desk, symbols: tuple[str, ...], session: Session
 
 
 async def _universe(desk: Desk) -> tuple[str, ...]:
-    """Return every stock that the vendor lists as tradable."""
+    """Return every active stock that the vendor lists; one that does not trade today is watched and never entered."""
     assets = await desk.vendors.bars.fetch_assets()
     if assets.value is None:
         raise Unavailable(f"the vendor did not list its stocks ({assets.kind}): {assets.reason}")
-    symbols = tuple(asset.symbol for asset in assets.value if asset.tradable)
+    symbols = tuple(asset.symbol for asset in assets.value)
     if not symbols:
-        raise Unavailable("the vendor lists no tradable stock: check the key's permissions")
+        raise Unavailable("the vendor lists no stock: check the key's permissions")
     return symbols
 
 
@@ -147,15 +147,15 @@ async def _splits(
             "a split would be compared"
         )
     for split in found.value:
-        days.adjust(split.symbol, split.ex_ns, 1.0 / split.ratio)
-    return tuple(Split(split.symbol, split.ratio, split.ex_ns) for split in found.value)
+        days.adjust(split.symbol, split.ex_ns, 1.0 / split.new_per_old)
+    return tuple(Split(split.symbol, split.new_per_old, split.ex_ns) for split in found.value)
 
 
 async def _opening_account(
     desk: Desk, days: BarGrid, prices: dict[str, float], before: Session, label: Label
 ) -> Portfolio:
     """Buy the best of the previous close's scan, at that close, and book it."""
-    scanned = scan(days, None, desk.config.scan, before.close_ns)
+    scanned = scan(days, None, desk.config.scan, before.close_ns, session=before)
     names = [candidate.symbol for candidate in scanned.candidates]
     portfolio, batch = open_account(names, prices, desk.config.trade, close_ns=before.close_ns, label=label)
     await desk.journal.write(batch)

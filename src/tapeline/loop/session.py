@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from tapeline.core.types import MINUTE_S, NS_PER_S, BarFrame, CycleRecord
 from tapeline.feed.poller import PollReport
 from tapeline.loop.decide import decide
@@ -21,6 +23,8 @@ from tapeline.trade.portfolio import Portfolio
 OnMinute = Callable[[int, int, str], None]
 """Called after each minute with (minutes done, minutes in all, a few words on what happened so far)."""
 
+CLOSING_NS = 20 * MINUTE_S * NS_PER_S
+"""How long after the close the poller may still try for the last minutes."""
 TRIM_EVERY_MIN = 10
 """Closed bars leave Valkey this often, once the journal has them."""
 
@@ -30,8 +34,8 @@ async def run_session(desk: Desk, book: Book, on_minute: OnMinute) -> None:
     session, delay_ns = book.session, round(desk.config.feed.publish_delay_s * NS_PER_S)
     while book.poller.covered_ns < session.close_ns:
         moment_ns = book.poller.next_poll_ns(desk.clock.now_ns())
-        if moment_ns > session.close_ns + delay_ns + MINUTE_S * NS_PER_S:
-            break  # the close was polled; what is still missing stays missing, and is in the errors
+        if moment_ns > session.close_ns + CLOSING_NS:
+            break  # the vendor has not told the last minutes: what is missing stays so, and is among the errors
         await desk.clock.sleep_until(moment_ns)
         await run_minute(desk, book, moment_ns - delay_ns)
         done = (min(moment_ns - delay_ns, session.close_ns) - session.open_ns) // (MINUTE_S * NS_PER_S)
@@ -46,17 +50,21 @@ async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> None:
     await book.publisher.publish(report.frame)
     closed = await book.closed.read_until(report.frame.as_of_ns)
     as_of_ns = report.frame.as_of_ns
-    minutes = [frame for batch in closed for frame in batch.frames if frame.timeframe_s == MINUTE_S and len(frame)]
     before = book.portfolio
-    for frame in minutes:
-        book.minutes.apply(frame)
-        book.mark(frame)
-    settled = await _settle(book, minutes, as_of_ns)
-    if minutes:
-        today = running_day(book.minutes, book.session, as_of_ns=as_of_ns, feed=minutes[0].feed, label=minutes[0].label)
+    minutes = _minute_bars(closed, as_of_ns)
+    settled = JournalBatch()
+    if minutes is not None:
+        book.minutes.apply(minutes)
+        book.mark(minutes)
+        settlement = await book.broker.settle(book.portfolio, minutes, as_of_ns=as_of_ns)
+        settled = JournalBatch(fills=settlement.fills, ends=settlement.ends)
+        book.portfolio = before.apply_batch(settled)
+        today = running_day(book.minutes, book.session, as_of_ns=as_of_ns, feed=minutes.feed, label=minutes.label)
         book.days.apply(today)
     minute = (as_of_ns - book.session.open_ns) // (MINUTE_S * NS_PER_S)
-    record = await decide(desk, book, as_of_ns, with_scan=bool(minutes) and minute % desk.config.scan.every_min == 0)
+    record = await decide(
+        desk, book, as_of_ns, with_scan=minutes is not None and minute % desk.config.scan.every_min == 0
+    )
     await _book_minute(desk, book, before, closed, settled, record)
     if minute % TRIM_EVERY_MIN == 0:
         await book.closed.trim()
@@ -85,15 +93,13 @@ async def _book_minute(
     tally.fills += len(settled.fills)
 
 
-async def _settle(book: Book, minutes: list[BarFrame], as_of_ns: int) -> JournalBatch:
-    """Let the broker work the open orders against the new minutes; the account goes through what it did."""
-    settled = JournalBatch()
-    for frame in minutes:
-        settlement = await book.broker.settle(book.portfolio, frame, as_of_ns=as_of_ns)
-        done = JournalBatch(fills=settlement.fills, ends=settlement.ends)
-        book.portfolio = book.portfolio.apply_batch(done)
-        settled = replace(settled, fills=settled.fills + done.fills, ends=settled.ends + done.ends)
-    return settled
+def _minute_bars(closed: list[ClosedBatch], as_of_ns: int) -> BarFrame | None:
+    """Return the one-minute bars of all lanes as one frame by (event_ns, symbol), or None when nothing traded."""
+    frames = [frame for batch in closed for frame in batch.frames if frame.timeframe_s == MINUTE_S and len(frame)]
+    if not frames:
+        return None
+    whole = BarFrame.concat(frames, as_of_ns=as_of_ns)
+    return whole.take(np.lexsort((np.array(whole.symbols, dtype=np.str_), whole.event_ns)))
 
 
 def _count_poll(book: Book, report: PollReport) -> None:

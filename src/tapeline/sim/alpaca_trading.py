@@ -11,8 +11,6 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from tapeline.core.calendar import SessionCalendar
 from tapeline.core.errors import BadInput
 from tapeline.core.types import NS_PER_S, Label
@@ -84,10 +82,13 @@ class AlpacaTrading:
         return {"date": day.isoformat(), **hours, "settlement_date": settled.isoformat()}
 
     def _assets(self, now_ns: int) -> list[dict[str, Any]]:
+        """List the whole universe. Who has stopped trading, or not begun, is there and not tradable.
+
+        That a symbol exists is no secret of the future; what it costs is, and is not told.
+        """
         market = self.tape.market
-        past = ~np.isnan(self.tape.closes(slice(None), now_ns))
         starts, _ = self.tape.last_minute(now_ns)
-        is_known, is_active = past.any(axis=0) | (starts > 0), starts > 0
+        is_tradable = starts > 0
         return [
             {
                 "id": str(uuid.uuid5(ASSET_IDS, symbol)),
@@ -95,8 +96,8 @@ class AlpacaTrading:
                 "exchange": "",
                 "symbol": symbol,
                 "name": market.names[column] or symbol,
-                "status": "active" if is_active[column] else "inactive",
-                "tradable": bool(is_active[column]),
+                "status": "active",
+                "tradable": bool(is_tradable[column]),
                 "marginable": False,
                 "shortable": False,
                 "easy_to_borrow": False,
@@ -104,7 +105,6 @@ class AlpacaTrading:
                 "attributes": [],
             }
             for column, symbol in enumerate(market.symbols)
-            if is_known[column]
         ]
 
 

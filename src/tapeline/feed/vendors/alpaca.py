@@ -116,10 +116,10 @@ class _ActionsPage(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class StockSplit:
-    """From ``ex_ns`` (midnight in New York) on, ``ratio`` new shares stand for one old: 2.0 for 2:1, 0.1 for 1:10."""
+    """From ``ex_ns`` (midnight in New York) on, ``new_per_old`` shares stand for one old: 2.0 for 2:1, 0.1 for 1:10."""
 
     symbol: str
-    ratio: float
+    new_per_old: float
     ex_ns: int
 
 

@@ -1,4 +1,4 @@
-"""Properties are judged by what they find, not by how busy the machine is."""
+"""What all tests share: generated examples have no deadline, because a slow machine is not a failure."""
 
 from __future__ import annotations
 
