@@ -6,8 +6,11 @@ walks it (0 for a scalar, which is never copied n times). Refuses shapes that do
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,9 +34,19 @@ scalar = njit(fastmath=NAN_SAFE, error_model="numpy")
 """Compiles the mathematics of one option; LLVM inlines it into the loops."""
 
 
+@lru_cache
+def _digest() -> str:
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
 def loop(body: Callable[..., None]) -> Any:
-    """Compile a loop over options, with the GIL released and the machine code kept on disk."""
-    return compile_cached(lambda **kept: njit(nogil=True, fastmath=NAN_SAFE, error_model="numpy", **kept)(body))
+    """Compile a loop over options, with the GIL released and the machine code kept on disk.
+
+    The name in the cache carries a digest of all sources here, as numba itself looks at the loop's own file only.
+    """
+    body.__qualname__ += f"_{_digest()}"
+    return compile_cached(njit, body, nogil=True)
 
 
 @dataclass(frozen=True, slots=True)
