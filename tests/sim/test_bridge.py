@@ -128,6 +128,8 @@ def test_volume_is_heavier_at_open_and_close_than_at_noon(market: Market) -> Non
     volume = np.nansum(market.minutes(CALM).volume, axis=1)
     assert volume[:30].mean() > 1.5 * volume[180:210].mean()
     assert volume[-30:].mean() > 1.5 * volume[180:210].mean()
+    assert volume[0] > 2.0 * volume[1:30].mean()
+    assert volume[-1] > 2.0 * volume[-30:-1].mean()
 
 
 def test_thin_symbol_has_minutes_without_trade() -> None:
@@ -135,6 +137,20 @@ def test_thin_symbol_has_minutes_without_trade() -> None:
     minutes = bridge.minutes_of(bars, ["THIN"], CALM, n_minutes=390, seed=1)
     _assert_exact(bars, minutes)
     assert 4 <= np.isfinite(minutes["close"]).sum() < 200
+
+
+def test_days_of_a_few_dozen_shares_add_up_exactly() -> None:
+    volume = np.arange(16.0, 416.0)
+    bars = {name: np.full(400, price) for name, price in zip(FOUR, (10.0, 11.0, 9.0, 10.5), strict=True)}
+    bars["volume"] = volume
+    _assert_exact(bars, bridge.minutes_of(bars, [f"S{v:.0f}" for v in volume], CALM, n_minutes=390, seed=1))
+
+
+def test_a_path_turns_at_its_extremes_and_does_not_stick_to_them(market: Market) -> None:
+    bars, minutes = _day(market, CALM), market.minutes(CALM)
+    wide = bars["high"] - bars["low"] > 1.0
+    at_an_end = (minutes.high == bars["high"]) | (minutes.low == bars["low"])
+    assert at_an_end[:, wide].mean() < 0.06
 
 
 def test_prices_inside_a_day_are_whole_cents(market: Market) -> None:

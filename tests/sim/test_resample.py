@@ -60,6 +60,11 @@ def test_no_two_symbols_are_copies(made: Market) -> None:
     assert len({made.daily["close"][:, col].tobytes() for col in range(1500)}) == 1500
 
 
+def test_moves_are_stretched_beyond_those_of_any_lender(real: Market, made: Market) -> None:
+    deepest = [np.nanmin(np.log(market.daily["low"] / market.daily["open"]), axis=1) for market in (made, real)]
+    assert np.mean(deepest[0] < 1.05 * deepest[1]) > 0.4
+
+
 def test_what_moves_together_still_does(real: Market, made: Market) -> None:
     assert _mean_correlation(made) == pytest.approx(_mean_correlation(real), abs=0.08)
 
