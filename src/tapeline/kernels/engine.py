@@ -38,9 +38,9 @@ FIELDS = 8
 """Fields of a tile: those of a bar, and the number of its session, which the ring keeps once for all symbols."""
 MAX_PARAMS = 4
 
-NAN_SAFE = {"nsz", "arcp", "contract"}
+NAN_SAFE = {"nsz", "contract"}
 """The only fast-math flags in use. Without nnan and ninf, so ``isnan`` works; without reassoc, so sums keep their order
-and step and refold agree to the bit."""
+and step and refold agree to the bit; without arcp, so that equal prices give equal quotients, as in TA-Lib."""
 
 Body = Callable[..., None]
 

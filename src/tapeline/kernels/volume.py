@@ -16,6 +16,9 @@ import numpy as np
 from tapeline.kernels.catalogue import Kernel, register
 from tapeline.kernels.engine import CLOSE, FIELDS, HIGH, LOW, SESSION, TILE, VOLUME, VWAP, carray
 
+SAME_PRICE = 1e-12
+"""Typical prices this close, relative to themselves, are equal: cents added in another order differ by a last bit."""
+
 
 def obv(bars, first, fresh, params, state, out, start, rows, out_rows):
     """On-balance volume in shares: volume added on a rise, taken off on a fall, begun with the first bar's volume.
@@ -80,8 +83,9 @@ def mfi(bars, first, fresh, params, state, out, start, rows, out_rows):
             for j in range(TILE):
                 typical = (bars[k, HIGH, j] + bars[k, LOW, j] + bars[k, CLOSE, j]) / 3.0
                 flow = typical * bars[k, VOLUME, j]
-                up[j] += flow if typical > before[j] else 0.0
-                both[j] += 0.0 if typical == before[j] else flow
+                still = abs(typical - before[j]) <= SAME_PRICE * typical
+                up[j] += flow if typical > before[j] and not still else 0.0
+                both[j] += 0.0 if still else flow
                 before[j] = typical
         for j in range(TILE):
             value = 50.0 if both[j] == 0.0 else 100.0 * up[j] / both[j]
