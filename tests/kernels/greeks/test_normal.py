@@ -11,7 +11,7 @@ from tests.kernels.greeks.naive import exact_cdf
 
 from tapeline.kernels.greeks.american import joint_cumulative
 from tapeline.kernels.greeks.black import black_wing, log_ratio
-from tapeline.kernels.greeks.normal import cumulative, mills, wing_quantile
+from tapeline.kernels.greeks.normal import cumulative, log_cumulative, mills, wing_quantile
 
 
 @pytest.mark.parametrize("z", [0.0, 1e-9, 0.1, 0.7, 1.3, 2.9, 5.0, 8.8, 12.0, 20.0, 37.0])
@@ -35,6 +35,8 @@ def test_mills_ratio_of_a_huge_argument_is_finite() -> None:
 def test_cumulative_adds_up_to_one() -> None:
     for z in np.linspace(-8.0, 8.0, 33):
         assert cumulative(z) + cumulative(-z) == pytest.approx(1.0, abs=3e-16)
+    assert log_cumulative(-60.0) == pytest.approx(-1805.0135606805675, rel=1e-14)
+    assert log_cumulative(0.7) == pytest.approx(math.log(cumulative(0.7)))
     assert cumulative(-30.0) == pytest.approx(4.906713927148187e-198, rel=1e-13)
 
 

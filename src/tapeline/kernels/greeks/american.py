@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tapeline.kernels.greeks.columns import F64, I8, columns_of, loop, scalar
-from tapeline.kernels.greeks.normal import cumulative
+from tapeline.kernels.greeks.normal import cumulative, log_cumulative
 from tapeline.kernels.greeks.status import BAD_INPUT, OK, OUTSIDE_DOMAIN
 from tapeline.kernels.greeks.values import legs, option_status
 
@@ -24,6 +24,9 @@ _NODES, _WEIGHTS = (half[10:] for half in np.polynomial.legendre.leggauss(20))
 
 _SPLIT = 0.5 * (math.sqrt(5.0) - 1.0)
 """The first period ends at this part of the option's life: the authors' choice."""
+
+_STEEPEST = 20.0
+"""Largest logarithm of a weight beside a joint probability: rounding of exp(20) x 1e-16 is still 5e-8 of the spot."""
 
 
 @scalar
@@ -50,7 +53,7 @@ def phi(S, T, gamma, H, X, r, b, variance):  # type: ignore[no-untyped-def]
     kappa = 2.0 * b / variance + 2.0 * gamma - 1.0
     d = -(math.log(S / H) + (b + (gamma - 0.5) * variance) * T) / root
     mirrored = d - 2.0 * math.log(X / S) / root
-    image = math.exp(kappa * math.log(X / S) + math.log(max(cumulative(mirrored), 1e-320)))
+    image = math.exp(kappa * math.log(X / S) + log_cumulative(mirrored))
     return math.exp(lam * T + gamma * math.log(S)) * (cumulative(d) - image)
 
 
@@ -98,6 +101,15 @@ def boundary(T, K, r, b, vol, beta):  # type: ignore[no-untyped-def]
 
 
 @scalar
+def one_period(S, K, T, r, b, variance, beta, X):  # type: ignore[no-untyped-def]
+    """Return the value of an American call that is exercised at the flat boundary ``X`` (the approximation of 1993)."""
+    weight = (X - K) * math.exp(-beta * math.log(X / S))
+    value = weight * (1.0 - math.exp(-beta * math.log(S)) * phi(S, T, beta, X, X, r, b, variance))
+    value += phi(S, T, 1.0, X, X, r, b, variance) - phi(S, T, 1.0, K, X, r, b, variance)
+    return value + K * (phi(S, T, 0.0, K, X, r, b, variance) - phi(S, T, 0.0, X, X, r, b, variance))
+
+
+@scalar
 def american_call(S, K, T, r, b, vol):  # type: ignore[no-untyped-def]
     """Return the value of an American call with cost of carry ``b`` < ``r`` (a yield above zero)."""
     variance = vol * vol
@@ -107,6 +119,11 @@ def american_call(S, K, T, r, b, vol):  # type: ignore[no-untyped-def]
     X1, X2 = boundary(T - t, K, r, b, vol, beta), boundary(T, K, r, b, vol, beta)
     if S >= X2:
         return S - K
+    # Images weigh probabilities by powers of the boundaries. Where those are steep (little volatility, far from the
+    # boundary) the joint probability has not the digits, and one flat boundary for all of the life has to do.
+    steep = (2.0 * abs(b) / variance + 2.0 * beta + 1.0) * math.log(X2 / min(S, X1))
+    if steep > _STEEPEST:
+        return one_period(S, K, T, r, b, variance, beta, X2)
     # alpha = (X - K) X^-beta, kept beside S^beta: either alone overflows where beta is large.
     a1, a2 = (X1 - K) * math.exp(-beta * math.log(X1 / S)), (X2 - K) * math.exp(-beta * math.log(X2 / S))
     powers = math.exp(-beta * math.log(S))

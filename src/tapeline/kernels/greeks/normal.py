@@ -56,6 +56,14 @@ def cumulative(z):  # type: ignore[no-untyped-def]
 
 
 @scalar
+def log_cumulative(z):  # type: ignore[no-untyped-def]
+    """Return ln N(z), also where N(z) itself is below the smallest double."""
+    if z > 0.0:
+        return math.log(cumulative(z))
+    return math.log(INV_SQRT_2PI * mills(-z)[0]) - 0.5 * z * z
+
+
+@scalar
 def wing_quantile(log_p):  # type: ignore[no-untyped-def]
     """Return z >= 0 with ln N(-z) = ``log_p`` <= ln(1/2), to 2e-7 for z <= 39: where an iteration starts."""
     r = math.sqrt(-2.0 * log_p)
