@@ -139,11 +139,10 @@ def test_thin_symbol_has_minutes_without_trade() -> None:
     assert 4 <= np.isfinite(minutes["close"]).sum() < 200
 
 
-def test_days_of_a_few_dozen_shares_add_up_exactly() -> None:
-    volume = np.arange(16.0, 416.0)
+def test_days_with_just_enough_shares_add_up_exactly() -> None:
     bars = {name: np.full(400, price) for name, price in zip(FOUR, (10.0, 11.0, 9.0, 10.5), strict=True)}
-    bars["volume"] = volume
-    _assert_exact(bars, bridge.minutes_of(bars, [f"S{v:.0f}" for v in volume], CALM, n_minutes=390, seed=1))
+    bars["volume"] = 16.0 + np.arange(400) % 8
+    _assert_exact(bars, bridge.minutes_of(bars, [f"S{i}" for i in range(400)], CALM, n_minutes=390, seed=1))
 
 
 def test_a_path_turns_at_its_extremes_and_does_not_stick_to_them(market: Market) -> None:
