@@ -24,10 +24,10 @@ def test_time_is_what_the_simulator_grants() -> None:
 
     def handler(request: httpx2.Request) -> httpx2.Response:
         asked.append((request.method, request.url.path, request.content))
-        return answer({"now_ns": 12, "more": 1})
+        return answer({"now_ns": 40_000_001, "more": 1})
 
-    assert _ask(handler, 10) == 12
-    assert asked == [("POST", "/sim/clock", b'{"until_ns":10}')]
+    assert _ask(handler, 20_000_001) == 40_000_001
+    assert asked == [("POST", "/sim/clock", b'{"until_ns":40000000}')]
 
 
 @pytest.mark.parametrize("reply", [answer({}, 500), answer({"now": 1}), httpx2.Response(200, content=b"<html>")])

@@ -71,7 +71,14 @@ def test_agreeing_tape_and_news_make_signals_and_everybody_else_a_reason() -> No
 def test_news_that_cannot_be_asked_leaves_no_signal_however_clear_the_tape() -> None:
     decisions = anyio.run(_decide, {})
     assert decisions.signals == ()
-    assert all("limit" in reason for _, reason in decisions.refused)
+    refused = dict(decisions.refused)
+    assert all("limit" in refused[symbol] for symbol in ("UP", "DOWN"))
+
+
+def test_news_is_asked_only_where_a_quorum_is_still_possible() -> None:
+    refused = dict(anyio.run(_decide, {}).refused)
+    assert "limit" not in refused["CALM"]
+    assert "limit" not in refused["GONE"]
 
 
 def test_deciding_twice_is_the_same_decision() -> None:

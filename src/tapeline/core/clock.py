@@ -105,7 +105,7 @@ class SystemClock:
 
 
 Authority = Callable[[int], Awaitable[int]]
-"""Asks whoever owns time to move to a moment; returns the time granted, which is at least that moment."""
+"""Asks whoever owns time for a moment; returns the moment up to which time may move, which is at least the asked one."""
 
 
 async def _grant(moment_ns: int) -> int:
@@ -130,6 +130,7 @@ class LogicalClock:
 
     def __init__(self, start_ns: int, authority: Authority = _grant) -> None:
         self._now_ns = start_ns
+        self._granted_ns = start_ns
         self._authority = authority
         self._working = 0
         self._sleepers: list[tuple[int, int, anyio.Event]] = []
@@ -180,8 +181,9 @@ class LogicalClock:
         try:
             while self._working == 0 and self._sleepers:
                 moment_ns = self._sleepers[0][0]
-                if moment_ns > self._now_ns:
-                    self._now_ns = max(moment_ns, await self._authority(moment_ns))
+                if moment_ns > self._granted_ns:
+                    self._granted_ns = await self._authority(moment_ns)
+                self._now_ns = max(self._now_ns, moment_ns)
                 if self._sleepers and self._sleepers[0][0] <= self._now_ns:
                     woken = heapq.heappop(self._sleepers)[2]
                     self._working += 1

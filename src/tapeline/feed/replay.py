@@ -15,6 +15,9 @@ import msgspec
 from tapeline.core.errors import Unavailable
 from tapeline.core.types import NS_PER_S
 
+_STEP_NS = 20_000_000
+"""Time is asked for in steps of 20 ms, so answers that arrive close together cost one question. What the simulator may
+tell of those milliseconds is cut off by whoever reads it: bars end at whole minutes, headlines after now are dropped."""
 _WALL_S = 60.0
 """Real seconds after which a simulator that is silent counts as gone."""
 
@@ -54,9 +57,10 @@ class ReplayAuthority:
         await self._client.aclose()
 
     async def __call__(self, moment_ns: int) -> int:
-        """Return the time after the simulator has moved to ``moment_ns``. Raises Unavailable when it does not."""
+        """Return the time that the simulator has moved to, at least ``moment_ns``. Raises Unavailable otherwise."""
+        until_ns = -(-moment_ns // _STEP_NS) * _STEP_NS
         try:
-            answer = await self._client.post("/sim/clock", content=msgspec.json.encode({"until_ns": moment_ns}))
+            answer = await self._client.post("/sim/clock", content=msgspec.json.encode({"until_ns": until_ns}))
             answer.raise_for_status()
             await self._keep_pace(moment_ns)
             return msgspec.json.decode(answer.content, type=_Granted).now_ns

@@ -86,6 +86,8 @@ class Book:
         From the vendor to the lanes, and back from the workers.
     sources, broker
         Who has opinions, and who works the orders.
+    unsaved
+        Closed bars, minute by minute, that wait for the journal's next transaction.
     """
 
     session: Session
@@ -101,6 +103,7 @@ class Book:
     sources: Sequence[VoteSource]
     broker: Broker
     tally: Tally = field(default_factory=Tally)
+    unsaved: list[tuple[BarFrame, ...]] = field(default_factory=list)
 
     def mark(self, frame: BarFrame) -> None:
         """Take the closes of a frame as the last known prices."""

@@ -25,8 +25,8 @@ OnMinute = Callable[[int, int, str], None]
 
 CLOSING_NS = 20 * MINUTE_S * NS_PER_S
 """How long after the close the poller may still try for the last minutes."""
-TRIM_EVERY_MIN = 10
-"""Closed bars leave Valkey this often, once the journal has them."""
+FLUSH_EVERY_MIN = 10
+"""Minutes whose bars may wait for the journal."""
 
 
 async def run_session(desk: Desk, book: Book, on_minute: OnMinute) -> None:
@@ -65,32 +65,37 @@ async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> None:
     record = await decide(
         desk, book, as_of_ns, with_scan=minutes is not None and minute % desk.config.scan.every_min == 0
     )
-    await _book_minute(desk, book, before, closed, settled, record)
-    if minute % TRIM_EVERY_MIN == 0:
-        await book.closed.trim()
+    frames = tuple(frame for batch in closed for frame in batch.frames if len(frame))
+    book.unsaved.append(frames)
+    book.tally.bars += sum(len(frame) for frame in frames)
+    await _book_minute(desk, book, before, settled, record)
 
 
-async def _book_minute(
-    desk: Desk,
-    book: Book,
-    before: Portfolio,
-    closed: list[ClosedBatch],
-    settled: JournalBatch,
-    record: CycleRecord,
-) -> None:
-    """Keep the minute in one transaction, and make of the account what the journal would make of it."""
+async def _book_minute(desk: Desk, book: Book, before: Portfolio, settled: JournalBatch, record: CycleRecord) -> None:
+    """Keep what happened in one transaction, and make of the account what the journal would make of it.
+
+    Bars wait in the book for the next minute that scans, decides or settles, or ``FLUSH_EVERY_MIN``: a crash in between
+    loses nothing, since the offsets move with them and the lanes still have them.
+    """
     is_scan = bool(record.candidates or record.signals)
     cycles = (record,) if is_scan or record.orders or record.clamps else ()
     marks = (_mark(book, record.as_of_ns),) if is_scan else ()
-    frames = tuple(frame for batch in closed for frame in batch.frames if len(frame))
-    batch = replace(settled, frames=frames, offsets=dict(book.closed.offsets), cycles=cycles, marks=marks)
-    await desk.journal.write(batch)
-    book.portfolio = before.apply_batch(batch)
+    happened = replace(settled, cycles=cycles, marks=marks)
+    if cycles or settled.fills or settled.ends or len(book.unsaved) >= FLUSH_EVERY_MIN:
+        await _flush(desk, book, happened)
+    book.portfolio = before.apply_batch(happened)
     tally = book.tally
-    tally.bars += sum(len(frame) for frame in frames)
     tally.signals += len(record.signals)
     tally.orders += len(record.orders)
     tally.fills += len(settled.fills)
+
+
+async def _flush(desk: Desk, book: Book, happened: JournalBatch) -> None:
+    """Write the waiting bars, how far they reach, and what happened."""
+    frames = tuple(frame for frames in book.unsaved for frame in frames)
+    await desk.journal.write(replace(happened, frames=frames, offsets=dict(book.closed.offsets)))
+    book.unsaved.clear()
+    await book.closed.trim()
 
 
 def _minute_bars(closed: list[ClosedBatch], as_of_ns: int) -> BarFrame | None:
@@ -118,6 +123,5 @@ def _mark(book: Book, event_ns: int, *, is_close: bool = False) -> EquityMark:
 async def _close(desk: Desk, book: Book) -> None:
     """Mark the account at the close: the next day's losses and entries count from here."""
     mark = JournalBatch(marks=(_mark(book, book.session.close_ns, is_close=True),))
-    await desk.journal.write(mark)
+    await _flush(desk, book, mark)
     book.portfolio = book.portfolio.apply_batch(mark)
-    await book.closed.trim()

@@ -48,7 +48,8 @@ def robust_z(values: F64, ranked: NDArray[np.bool_]) -> F64:
         sigma = MEAN_TO_SIGMA * math.fsum(distance) / sample.size
     if sigma == 0.0:
         return np.where(np.isnan(values), np.nan, 0.0)
-    return np.clip((values - centre) / sigma, -LIMIT_Z, LIMIT_Z)
+    with np.errstate(over="ignore"):  # a deviation next to nothing makes infinities, which the bound cuts
+        return np.clip((values - centre) / sigma, -LIMIT_Z, LIMIT_Z)
 
 
 def points(factors: Mapping[str, F64], weights: Mapping[str, float], ranked: NDArray[np.bool_]) -> dict[str, F64]:

@@ -46,11 +46,13 @@ async def form_signals(
     """Ask the sources about ``symbols`` and decide.
 
     In: distinct symbols, candidates and held positions alike.   Out: a signal or a reason for each.
+    Only symbols that could still reach a quorum are asked about: where the tape is silent and the sources alone are
+    too few groups, a request would be spent on an answer that changes nothing.
     The decision is as of the scan, however long the sources took: answers may know nothing later.
     The caller must be an actor of ``clock``; see ``gather_votes`` for concurrency and failure.
     """
     asked = await gather_votes(
-        symbols,
+        [symbol for symbol in symbols if _can_reach_quorum(scan, symbol, sources, config)],
         sources,
         clock,
         scan.as_of_ns,
@@ -68,10 +70,16 @@ def decide(
     signals: list[Signal] = []
     refused: list[tuple[str, str]] = []
     for symbol in symbols:
-        votes: list[Outcome[Vote]] = [*tape_votes(scan.reading(symbol)), *asked[symbol].values()]
+        votes: list[Outcome[Vote]] = [*tape_votes(scan.reading(symbol)), *asked.get(symbol, {}).values()]
         outcome = consensus(symbol, votes, regime, config, scan.as_of_ns)
         if outcome.value is None:
             refused.append((symbol, outcome.reason))
         else:
             signals.append(outcome.value)
     return Decisions(tuple(signals), tuple(refused))
+
+
+def _can_reach_quorum(scan: ScanResult, symbol: str, sources: Sequence[VoteSource], config: SignalsConfig) -> bool:
+    """Return whether the groups that speak on the tape and all that can be asked are enough for a quorum."""
+    speaking = {vote.value.group for vote in tape_votes(scan.reading(symbol)) if vote.value is not None}
+    return len(speaking | {source.group for source in sources}) >= config.quorum_groups
