@@ -51,7 +51,8 @@ def legs(right, spot, strike, years, rate, vol, div_yield):  # type: ignore[no-u
     x = log_ratio(spot, strike) + (rate - div_yield) * years
     asset = spot * math.exp(-div_yield * years)
     cash = strike * math.exp(-rate * years)
-    z, t = abs(x) / s, 0.5 * s
+    d, t = x / s, 0.5 * s
+    z = abs(d)
     # The out-of-the-money side receives the near leg and gives the far one: high and low are what they are worth.
     otm_side = -1.0 if x > 0.0 else 1.0
     near = cash if x > 0.0 else asset
@@ -64,7 +65,7 @@ def legs(right, spot, strike, years, rate, vol, div_yield):  # type: ignore[no-u
     held = right == otm_side  # else in the money, which is the other side and a forward
     asset_leg = otm_side * ((low if x > 0.0 else high) - (0.0 if held else asset))
     cash_leg = otm_side * ((high if x > 0.0 else low) - (0.0 if held else cash))
-    return price, asset_leg, cash_leg, phi, x / s + t, x / s - t
+    return price, asset_leg, cash_leg, phi, d + t, d - t
 
 
 @loop
@@ -78,9 +79,11 @@ def _fill(right, numbers, steps, futures, scale, out, status, low, high):  # typ
         code = option_status(w, S, K, T, r, vol, q)
         if code == OK:
             price, asset, cash, phi, d1, d2 = legs(w, S, K, T, r, vol, q)
-            root = math.sqrt(T)
-            delta, gamma, vega = asset / S, phi / (S * S * vol * root), phi * root
-            theta = q * asset - r * cash - 0.5 * phi * vol / root
+            root, per_spot = math.sqrt(T), 1.0 / S
+            decay = vol / root
+            delta, vega = asset * per_spot, phi * root
+            gamma = vega * per_spot * per_spot / (vol * T)
+            theta = q * asset - r * cash - 0.5 * phi * decay
             rho = -T * price if futures else T * cash
             if math.isfinite(price + delta + gamma + vega + theta + rho):
                 status[i] = OK
