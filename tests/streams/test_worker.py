@@ -32,7 +32,7 @@ from tapeline.streams.lane_task import POISON_WINDOW, LaneTask, PoisonedLane
 from tapeline.streams.lanes import Publisher
 from tapeline.streams.memory import MemoryLaneStore
 from tapeline.streams.processor import Processor
-from tapeline.streams.store import BEGINNING, LeaseLost
+from tapeline.streams.store import BEGINNING, Entry, LeaseLost
 
 N_FRAMES = 8
 
@@ -252,6 +252,50 @@ def test_an_entry_that_always_fails_goes_to_the_dead_letters_after_its_tries() -
         assert len((await closed_bytes(store))[0]) == 4
 
     seeded_run(main)
+
+
+def test_two_entries_that_always_fail_both_end_in_the_dead_letters() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        bad = frames.to_fields(frame_of(0, ("A",), price=666.0))
+        good = frames.to_fields(frame_of(1, ("A",)))
+        ids = await store.publish(0, [good, bad, good, bad, good], None)
+        await drain(store, stumbling(1_000_000), CONFIG, "one")
+        assert [letter.id for letter in await dead_letters(store)] == [ids[1], ids[3]]
+        assert len((await closed_bytes(store))[0]) == 3
+
+    seeded_run(main)
+
+
+def test_catching_up_with_an_earlier_owner_never_sets_the_lane_back() -> None:
+    saves_never = msgspec.structs.replace(CONFIG, snapshot_s=1e6)
+    saves_always = msgspec.structs.replace(CONFIG, snapshot_s=1e-9)
+
+    class Slow(MemoryLaneStore):
+        async def read(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
+            await anyio.sleep(0.001)
+            return await super().read(lane, after, count=count, block_s=block_s)
+
+    async def main() -> list[list[bytes]]:
+        store = Slow()
+        await filled(store)
+        async with anyio.create_task_group() as doomed:
+            await doomed.start(partial(worker.run_worker, store, counter, saves_never, "one"))
+            while not await is_drained(store, 2):
+                await anyio.sleep(0.01)
+            doomed.cancel_scope.cancel()
+        await anyio.sleep(5.0)
+        applied_id = (await store.progress(0)).applied_id
+        assert (await store.progress(0)).snapshot_id == BEGINNING
+        async with anyio.create_task_group() as group:
+            second = await group.start(partial(worker.run_worker, store, counter, saves_always, "two"))
+            while (await store.progress(0)).snapshot_id != applied_id:
+                assert (await store.progress(0)).applied_id == applied_id
+                await anyio.sleep(0.0005)
+            second.stop()
+        return await closed_bytes(store)
+
+    assert seeded_run(main) == [lane[:N_FRAMES] for lane in EXPECTED[0]]
 
 
 def test_a_long_lane_is_trimmed_behind_its_snapshot() -> None:

@@ -120,6 +120,8 @@ class LaneTask:
             entries = await self._store.read(self._lane, self._position, count=count, block_s=IDLE_BLOCK_S)
             for entry in entries:
                 await self._take(entry)
+                if entry.id == self._hopeless_id:  # saved at once: a later failure must not make us meet it again
+                    await self._commit(save=True)
             await self._commit(save=self._is_save_due())
             full = len(entries) == count
             largest = self._config.batch_size * MAX_BATCHES_AT_ONCE
@@ -180,9 +182,8 @@ class LaneTask:
             )
 
     def _is_save_due(self) -> bool:
-        is_hopeless_past = self._position == self._hopeless_id  # later failures must not make us meet it again
         is_late = anyio.current_time() - self._saved_s >= self._config.snapshot_s
-        return is_hopeless_past or is_late or self._unsaved_rows >= MAX_UNSAVED_ROWS
+        return is_late or self._unsaved_rows >= MAX_UNSAVED_ROWS
 
     async def _commit(self, *, save: bool) -> None:
         """Make the effects of what was applied since the last commit, with a snapshot when ``save``."""
