@@ -17,12 +17,12 @@ from tapeline.kernels.engine import CLOSE, FIELDS, TILE, carray
 from tapeline.kernels.steps import ema_next
 
 
-def sma(bars, first, fresh, params, state, out, start, rows, out_rows):
+def sma(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Arithmetic mean of the last ``window`` closes, summed anew for each bar, oldest first.
 
     Warm-up: ``window`` - 1 bars are NaN. Flat window: the price. Cost: O(window) a value.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (1, out_rows, TILE))
     window = int(params[0])
@@ -31,17 +31,17 @@ def sma(bars, first, fresh, params, state, out, start, rows, out_rows):
         mean[:] = 0.0
         for k in range(max(r - window + 1, 0), r + 1):
             for j in range(TILE):
-                mean[j] += bars[k, CLOSE, j]
+                mean[j] += bars[CLOSE, k, j]
         for j in range(TILE):
             mean[j] = mean[j] / window if r - first[j] >= window - 1 else math.nan
 
 
-def ema(bars, first, fresh, params, state, out, start, rows, out_rows):
+def ema(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Exponential average of the closes, factor 2 / (span + 1), seeded by the mean of the first ``span`` closes.
 
     State: bars seen, average (a sum while seeding). Warm-up: ``span`` - 1 bars are NaN. Flat: the price.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (2, TILE))
     out = carray(out, (1, out_rows, TILE))
@@ -50,7 +50,7 @@ def ema(bars, first, fresh, params, state, out, start, rows, out_rows):
     for r in range(start, rows):
         for j in range(TILE):
             live = r >= fresh[j]
-            average = ema_next(state[1, j], state[0, j], bars[r, CLOSE, j], span)
+            average = ema_next(state[1, j], state[0, j], bars[CLOSE, r, j], span)
             state[1, j] = average if live else state[1, j]
             state[0, j] += 1.0 if live else 0.0
         if r >= skip:
@@ -58,7 +58,7 @@ def ema(bars, first, fresh, params, state, out, start, rows, out_rows):
                 out[0, r - skip, j] = state[1, j] if state[0, j] >= span else math.nan
 
 
-def macd(bars, first, fresh, params, state, out, start, rows, out_rows):
+def macd(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Difference of a fast and a slow ema, its own ema (signal) and the distance of both (hist).
 
     Seeds as in TA-Lib: the fast average's seed ends where the slow one's ends. State: bars seen, fast, slow, signal.
@@ -68,7 +68,7 @@ def macd(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     G. Appel, Technical Analysis: Power Tools for Active Investors (2005).
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (4, TILE))
     out = carray(out, (3, out_rows, TILE))
@@ -77,7 +77,7 @@ def macd(bars, first, fresh, params, state, out, start, rows, out_rows):
     for r in range(start, rows):
         for j in range(TILE):
             live = r >= fresh[j]
-            x, count = bars[r, CLOSE, j], state[0, j]
+            x, count = bars[CLOSE, r, j], state[0, j]
             quick = ema_next(state[1, j], count - (slow - fast), x, fast) if count >= slow - fast else 0.0
             late = ema_next(state[2, j], count, x, slow)
             signal = ema_next(state[3, j], count - (slow - 1.0), quick - late, span) if count >= slow - 1.0 else 0.0
@@ -94,12 +94,12 @@ def macd(bars, first, fresh, params, state, out, start, rows, out_rows):
                 out[2, r - skip, j] = line - signal
 
 
-def wma(bars, first, fresh, params, state, out, start, rows, out_rows):
+def wma(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Mean of the last ``window`` closes with weights 1, 2, ... ``window``, the newest counting most.
 
     Warm-up: ``window`` - 1 bars are NaN. Flat window: the price.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (1, out_rows, TILE))
     window = int(params[0])
@@ -110,12 +110,12 @@ def wma(bars, first, fresh, params, state, out, start, rows, out_rows):
         oldest = r - window
         for k in range(max(oldest + 1, 0), r + 1):
             for j in range(TILE):
-                mean[j] += (k - oldest) * bars[k, CLOSE, j]
+                mean[j] += (k - oldest) * bars[CLOSE, k, j]
         for j in range(TILE):
             mean[j] = mean[j] / weights if r - first[j] >= window - 1 else math.nan
 
 
-def ema_chain(bars, first, fresh, params, state, out, start, rows, out_rows):
+def ema_chain(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Double and triple exponential averages, and trix: the percent change of the triple smoothed average.
 
     dema = 2 e1 - e2, tema = 3 e1 - 3 e2 + e3, trix = 100 (e3 / e3 before - 1), where e2 is the ema of e1, e3 of e2.
@@ -126,7 +126,7 @@ def ema_chain(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     P. Mulloy, Smoothing Data with Faster Moving Averages, Stocks & Commodities 12:1 (1994).
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (5, TILE))
     out = carray(out, (3, out_rows, TILE))
@@ -137,7 +137,7 @@ def ema_chain(bars, first, fresh, params, state, out, start, rows, out_rows):
         for j in range(TILE):
             live = r >= fresh[j]
             count, before = state[0, j], state[3, j]
-            e1 = ema_next(state[1, j], count, bars[r, CLOSE, j], span)
+            e1 = ema_next(state[1, j], count, bars[CLOSE, r, j], span)
             e2 = ema_next(state[2, j], count - lag, e1, span) if count >= lag else 0.0
             e3 = ema_next(before, count - 2.0 * lag, e2, span) if count >= 2.0 * lag else 0.0
             state[0, j] = count + 1.0 if live else count
@@ -153,7 +153,7 @@ def ema_chain(bars, first, fresh, params, state, out, start, rows, out_rows):
                 out[2, r - skip, j] = 100.0 * (e3 - state[4, j]) / state[4, j] if seen > 3.0 * lag + 1.0 else math.nan
 
 
-def kama(bars, first, fresh, params, state, out, start, rows, out_rows):
+def kama(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Kaufman's adaptive average: fast where the price goes straight, slow where it goes to and fro.
 
     The factor is (er (2/3 - 2/31) + 2/31)^2, er = |change over the window| / sum of |changes| in it.
@@ -163,27 +163,27 @@ def kama(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     P. Kaufman, Smarter Trading (1995), chapter 7.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     window = int(params[0])
-    depth = window + 1
-    state = carray(state, (2 + depth, TILE))
+    memory = window + 1
+    state = carray(state, (2 + memory, TILE))
     out = carray(out, (1, out_rows, TILE))
     skip = rows - out_rows
     fast, slow = 2.0 / 3.0, 2.0 / 31.0
     past = np.empty(
-        (rows - start + depth, TILE)
+        (rows - start + memory, TILE)
     )  # the closes before each symbol's first fresh bar, then the fresh ones
     for j in range(TILE):
-        for k in range(depth):
+        for k in range(memory):
             past[min(fresh[j], rows) - start + k, j] = state[2 + k, j]
     for r in range(start, rows):
         for j in range(TILE):
-            at = r - start + depth
-            past[at, j] = bars[r, CLOSE, j] if r >= fresh[j] else past[at, j]
+            at = r - start + memory
+            past[at, j] = bars[CLOSE, r, j] if r >= fresh[j] else past[at, j]
     path = np.empty(TILE)
     for r in range(start, rows):
-        at = r - start + depth
+        at = r - start + memory
         path[:] = 0.0
         for k in range(at - window + 1, at + 1):
             for j in range(TILE):
@@ -199,16 +199,16 @@ def kama(bars, first, fresh, params, state, out, start, rows, out_rows):
         if r >= skip:
             for j in range(TILE):
                 out[0, r - skip, j] = state[1, j] if state[0, j] > window else math.nan
-    for k in range(depth):
+    for k in range(memory):
         state[2 + k] = past[rows - start + k]
 
 
-def sma_slope(bars, first, fresh, params, state, out, start, rows, out_rows):
+def sma_slope(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Slope of the sma in percent of itself a bar, over the last ``over`` bars.
 
     100 (sma now / sma ``over`` bars ago - 1) / over. Warm-up: ``window`` + ``over`` - 1 bars are NaN. Flat: 0.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (1, out_rows, TILE))
     window, over = int(params[0]), int(params[1])
@@ -219,8 +219,8 @@ def sma_slope(bars, first, fresh, params, state, out, start, rows, out_rows):
         then[:] = 0.0
         for k in range(max(r - over - window + 1, 0), r + 1):
             for j in range(TILE):
-                then[j] += bars[k, CLOSE, j] if k <= r - over else 0.0
-                now[j] += bars[k, CLOSE, j] if k > r - window else 0.0
+                then[j] += bars[CLOSE, k, j] if k <= r - over else 0.0
+                now[j] += bars[CLOSE, k, j] if k > r - window else 0.0
         for j in range(TILE):
             full = r - first[j] >= window + over - 1
             now[j] = 100.0 * (now[j] / then[j] - 1.0) / over if full else math.nan

@@ -4,9 +4,9 @@ In: a ring of bars ``(fields, slots, symbols)``, the addresses of compiled kerne
 Out: the states just before the newest bar, and the values of the newest bar or of all bars.
 Refuses to know any indicator: a kernel is an address. It starts no thread (``threads`` does) and holds no GIL.
 
-How a kernel sees the market. ``TILE`` symbols are gathered into a tile ``(rows, fields, TILE)``. Bars in which a symbol
-did not trade are left out and the rest is moved up to the newest, so a kernel never meets an interior NaN: row
-``rows - 1`` is the newest bar, ``first[j]`` is the row of symbol j's oldest bar in the tile. A kernel with memory
+How a kernel sees the market. ``TILE`` symbols are gathered into a tile ``(fields, depth, TILE)``. Bars in which a
+symbol did not trade are left out and the rest is moved up to the newest, so a kernel never meets an interior NaN: row
+``depth - 1`` is the newest bar, ``first[j]`` is the row of symbol j's oldest bar in the tile. A kernel with memory
 folds ``state`` over the rows from ``start`` on, symbol j from ``fresh[j]`` on; one without memory looks back.
 Every loop over symbols has the constant length ``TILE``, so it becomes vector instructions without a tail, and a symbol
 gets the same bits wherever it stands.
@@ -49,9 +49,10 @@ carray: Any = numba.carray  # type: ignore[attr-defined]
 
 _F64 = types.CPointer(types.float64)
 _I64 = types.CPointer(types.int64)
-_ARGS = (_F64, _I64, _I64, _F64, _F64, _F64, types.int64, types.int64, types.int64)
+_ARGS = (_F64, _I64, _I64, _F64, _F64, _F64, types.int64, types.int64, types.int64, types.int64)
 SIGNATURE = types.void(*_ARGS)
-"""kernel(bars, first, fresh, params, state, out, start, rows, out_rows): pointers into a tile, and its lengths."""
+"""kernel(bars, first, fresh, params, state, out, depth, start, rows, out_rows): pointers into a tile of ``depth`` rows.
+Memory is folded over the rows ``start`` to ``rows``; values are written for the last ``out_rows`` of these."""
 
 _compiled: dict[Body, Any] = {}
 _compiling = threading.Lock()
@@ -93,7 +94,7 @@ def address_of(body: Body) -> int:
 
 
 @intrinsic
-def _call(_typing, address, bars, first, fresh, params, state, out, start, rows, out_rows):
+def _call(_typing, address, bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Call a kernel by its address."""
 
     def codegen(context, builder, signature, args):
@@ -116,46 +117,53 @@ def _pointer(_typing, array):
 
 
 @njit(nogil=True, fastmath=NAN_SAFE)
-def _gather_symbol(ring, sessions, oldest, n_rows, fold_from, col, j, fields, bars):
-    """Fill column ``j`` of a tile, all but its newest row, with traded bars only. Returns its first and fresh row."""
-    slots, at, fresh = ring.shape[1], bars.shape[0] - 2, bars.shape[0] - 1
-    row = n_rows - 2
-    while row >= 0 and at >= 0:
-        slot = (oldest + row) % slots
-        if not math.isnan(ring[CLOSE, slot, col]):
-            for field in fields:
-                bars[at, field, j] = sessions[slot] if field == SESSION else ring[field, slot, col]
-            fresh = at if row >= fold_from else fresh
-            at -= 1
-        row -= 1
-    for r in range(at + 1):
-        for field in fields:
-            bars[r, field, j] = math.nan
+def _close_gaps(ring, sessions, oldest, n_rows, fold_from, col, j, fields, bars):
+    """Move symbol j's traded bars up to the newest row but one of a tile, and fetch older ones for the gaps.
+
+    Returns the row of its oldest bar and the row of its first bar to fold.
+    """
+    slots, rows = ring.shape[1], bars.shape[1]
+    at, fresh = rows - 2, rows - 1
+    for row in range(n_rows - 2, -1, -1):
+        r, slot = row - (n_rows - rows), (oldest + row) % slots
+        if math.isnan(bars[CLOSE, r, j] if r >= 0 else ring[CLOSE, slot, col]):
+            continue
+        for field, top in fields:
+            if at >= top and r >= top:
+                bars[field, at, j] = bars[field, r, j]
+            elif at >= top:
+                bars[field, at, j] = sessions[slot] if field == SESSION else ring[field, slot, col]
+        fresh = at if row >= fold_from else fresh
+        at -= 1
+        if at < 0:
+            break
+    for field, top in fields:
+        bars[field, top : at + 1, j] = math.nan
     return at + 1, fresh
 
 
 @njit(nogil=True, fastmath=NAN_SAFE)
 def _gather(ring, sessions, oldest, n_rows, fold_from, col, width, fields, bars, first, fresh, last_fresh):
     """Fill a tile: the newest row last, above it the traded bars without gaps. Returns the first row to fold."""
-    slots, rows = ring.shape[1], bars.shape[0]
-    clean = np.ones(TILE, np.bool_)
-    for r in range(rows):
-        slot = (oldest + n_rows - rows + r) % slots
-        for field in fields:
+    slots, rows = ring.shape[1], bars.shape[1]
+    for field, top in fields:
+        for r in range(top, rows):
+            slot = (oldest + n_rows - rows + r) % slots
             if field == SESSION:
-                bars[r, field] = sessions[slot]
-                continue
-            bars[r, field, :width] = ring[field, slot, col : col + width]
-            bars[r, field, width:] = 0.0  # columns without a symbol: their values are computed and never kept
-        if r < rows - 1:
-            for j in range(TILE):
-                clean[j] &= not math.isnan(bars[r, CLOSE, j])
+                bars[field, r] = sessions[slot]
+            else:
+                bars[field, r, :width] = ring[field, slot, col : col + width]
+                bars[field, r, width:] = 0.0  # columns without a symbol: computed, never kept
+    clean = np.ones(TILE, np.bool_)
+    for r in range(rows - 1):
+        for j in range(TILE):
+            clean[j] &= not math.isnan(bars[CLOSE, r, j])
     start = rows - 1
     for j in range(TILE):
         first[j], fresh[j] = 0, max(rows - (n_rows - fold_from), 0)
         if not clean[j]:
-            first[j], fresh[j] = _gather_symbol(ring, sessions, oldest, n_rows, fold_from, col + j, j, fields, bars)
-        last_fresh[j] = rows if math.isnan(bars[rows - 1, CLOSE, j]) else rows - 1
+            first[j], fresh[j] = _close_gaps(ring, sessions, oldest, n_rows, fold_from, col + j, j, fields, bars)
+        last_fresh[j] = rows if math.isnan(bars[CLOSE, rows - 1, j]) else rows - 1
         start = min(start, fresh[j])
     return start
 
@@ -187,8 +195,8 @@ def _fold(ring, sessions, oldest, n_rows, fold_from, tiles, fields, rows, kernel
         The number of each bar's session.
     fold_from : int
         States in ``state_in`` are those just before this row (0 = oldest).
-    fields : int64 (n,)
-        The fields to gather.
+    fields : int64 (n, 2)
+        The fields to gather, and the first row of the tile in which each is needed; 0 for the close.
     rows : int
         Rows of a tile: enough for the longest look-back and for every row from ``fold_from`` on.
     kernels : int64 (n_kernels, 5)
@@ -200,7 +208,7 @@ def _fold(ring, sessions, oldest, n_rows, fold_from, tiles, fields, rows, kernel
         ``out_rows`` is 0 (states only), 1 (the newest bar) or ``n_rows`` (all bars; then ``rows`` must be ``n_rows``).
     """
     n_symbols, out_rows = ring.shape[2], out.shape[1]
-    bars = np.empty((rows, FIELDS, TILE))
+    bars = np.empty((FIELDS, rows, TILE))
     first, fresh, last_fresh = np.empty(TILE, np.int64), np.empty(TILE, np.int64), np.empty(TILE, np.int64)
     state = np.zeros((max(kernels[:, 2].max(), 1), TILE))
     values = np.empty((kernels[:, 4].max(), max(out_rows, 1), TILE))
@@ -209,21 +217,21 @@ def _fold(ring, sessions, oldest, n_rows, fold_from, tiles, fields, rows, kernel
         width = min(TILE, n_symbols - col)
         start = _gather(ring, sessions, oldest, n_rows, fold_from, col, width, fields, bars, first, fresh, last_fresh)
         for i in range(kernels.shape[0]):
-            address, at, depth, out_at, n_out = kernels[i]
-            for s in range(depth):
+            address, at, memory, out_at, n_out = kernels[i]
+            for s in range(memory):
                 state[s, :width] = state_in[at + s, col : col + width]
             pb, pf, pp, ps, po = _pointer(bars), _pointer(first), _pointer(params[i]), _pointer(state), _pointer(values)
             if out_rows > 1:
-                _call(address, pb, pf, _pointer(fresh), pp, ps, po, start, rows, rows)
+                _call(address, pb, pf, _pointer(fresh), pp, ps, po, rows, start, rows, rows)
                 for k in range(n_out):
                     _spread(values[k], ring, oldest, col, width, first, out[out_at + k])
                 continue
-            if depth:
-                _call(address, pb, pf, _pointer(fresh), pp, ps, po, start, rows - 1, 0)
-                for s in range(depth):
+            if memory:
+                _call(address, pb, pf, _pointer(fresh), pp, ps, po, rows, start, rows - 1, 0)
+                for s in range(memory):
                     state_out[at + s, col : col + width] = state[s, :width]
             if out_rows:
-                _call(address, pb, pf, _pointer(last_fresh), pp, ps, po, rows - 1, rows, 1)
+                _call(address, pb, pf, _pointer(last_fresh), pp, ps, po, rows, rows - 1, rows, 1)
                 for k in range(n_out):
                     for j in range(width):
                         out[out_at + k, 0, col + j] = values[k, 0, j] if last_fresh[j] < rows else math.nan

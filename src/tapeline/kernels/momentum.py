@@ -50,7 +50,7 @@ def rsi_step(close, fresh, r, state, window):
         state[3, j] = loss if live else state[3, j]
 
 
-def rsi(bars, first, fresh, params, state, out, start, rows, out_rows):
+def rsi(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Wilder's relative strength index, in [0, 100].
 
     State: bars seen, previous close, average gain, average loss. Warm-up: the first ``window`` bars are NaN.
@@ -60,20 +60,20 @@ def rsi(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     J. W. Wilder, New Concepts in Technical Trading Systems (1978), section "RSI".
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (4, TILE))
     out = carray(out, (1, out_rows, TILE))
     skip = rows - out_rows
     for r in range(start, rows):
-        rsi_step(bars[r, CLOSE], fresh, r, state, params[0])
+        rsi_step(bars[CLOSE, r], fresh, r, state, params[0])
         if r >= skip:
             for j in range(TILE):
                 value = rsi_of(state[2, j], state[3, j])
                 out[0, r - skip, j] = value if state[0, j] > params[0] else math.nan
 
 
-def stochrsi(bars, first, fresh, params, state, out, start, rows, out_rows):
+def stochrsi(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Where the rsi stands between its own lowest and highest of ``window`` bars (k), in [0, 100], and k's mean (d).
 
     State: the rsi's four rows, then the last ``window`` + ``smooth`` - 2 values of the rsi. Warm-up in bars:
@@ -83,42 +83,42 @@ def stochrsi(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     T. Chande and S. Kroll, The New Technical Trader (1994), chapter 8.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     length, window, smooth = params[0], int(params[1]), int(params[2])
-    depth = window + smooth - 2
-    state = carray(state, (4 + depth, TILE))
+    memory = window + smooth - 2
+    state = carray(state, (4 + memory, TILE))
     out = carray(out, (2, out_rows, TILE))
     skip = rows - out_rows
-    past = np.empty((rows - start + depth, TILE))  # rsi before each symbol's first fresh bar, then of the fresh ones
+    past = np.empty((rows - start + memory, TILE))  # rsi before each symbol's first fresh bar, then of the fresh ones
     for j in range(TILE):
-        for k in range(depth):
+        for k in range(memory):
             past[min(fresh[j], rows) - start + k, j] = state[4 + k, j]
     for r in range(start, rows):
-        rsi_step(bars[r, CLOSE], fresh, r, state, length)
+        rsi_step(bars[CLOSE, r], fresh, r, state, length)
         for j in range(TILE):
-            value, at = rsi_of(state[2, j], state[3, j]), r - start + depth
+            value, at = rsi_of(state[2, j], state[3, j]), r - start + memory
             past[at, j] = value if r >= fresh[j] else past[at, j]
         if r >= skip:
             fast, mean = out[0, r - skip], out[1, r - skip]
             mean[:] = 0.0
             for back in range(smooth - 1, -1, -1):
-                stand_between(past, r - start + depth - back, window, fast)
+                stand_between(past, r - start + memory - back, window, fast)
                 for j in range(TILE):
                     mean[j] += fast[j]
             for j in range(TILE):
                 fast[j] = fast[j] if state[0, j] >= length + window else math.nan
                 mean[j] = mean[j] / smooth if state[0, j] >= length + window + smooth - 1 else math.nan
-    for k in range(depth):
+    for k in range(memory):
         state[4 + k] = past[rows - start + k]
 
 
-def change(bars, first, fresh, params, state, out, start, rows, out_rows):
+def change(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Rate of change in percent (roc) and momentum in price units (mom) over ``window`` bars.
 
     Warm-up: ``window`` bars are NaN. Flat: 0.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (2, out_rows, TILE))
     window = int(params[0])
@@ -126,9 +126,9 @@ def change(bars, first, fresh, params, state, out, start, rows, out_rows):
     for r in range(skip, rows):
         for j in range(TILE):
             full = r - first[j] >= window
-            then = bars[max(r - window, 0), CLOSE, j]
-            out[0, r - skip, j] = 100.0 * (bars[r, CLOSE, j] / then - 1.0) if full else math.nan
-            out[1, r - skip, j] = bars[r, CLOSE, j] - then if full else math.nan
+            then = bars[CLOSE, max(r - window, 0), j]
+            out[0, r - skip, j] = 100.0 * (bars[CLOSE, r, j] / then - 1.0) if full else math.nan
+            out[1, r - skip, j] = bars[CLOSE, r, j] - then if full else math.nan
 
 
 register(

@@ -20,21 +20,21 @@ from tapeline.kernels.engine import CLOSE, FIELDS, HIGH, LOW, NAN_SAFE, TILE, ca
 @njit(fastmath=NAN_SAFE, error_model="numpy")
 def extremes(bars, r, window, low, high):
     """Write the lowest low and the highest high of the ``window`` rows up to ``r``."""
-    low[:] = bars[r, LOW]
-    high[:] = bars[r, HIGH]
+    low[:] = bars[LOW, r]
+    high[:] = bars[HIGH, r]
     for k in range(max(r - window + 1, 0), r):
         for j in range(TILE):
-            low[j] = min(low[j], bars[k, LOW, j])
-            high[j] = max(high[j], bars[k, HIGH, j])
+            low[j] = min(low[j], bars[LOW, k, j])
+            high[j] = max(high[j], bars[HIGH, k, j])
 
 
-def stoch(bars, first, fresh, params, state, out, start, rows, out_rows):
+def stoch(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Lane's slow stochastic in [0, 100]: k is the mean of ``slow`` raw values, d the mean of ``smooth`` values of k.
 
     Raw: where the close stands between the lowest low and highest high of ``window`` bars; flat window: 50.
     Warm-up in bars: k ``window`` + ``slow`` - 2, d ``smooth`` - 1 more.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (2, out_rows, TILE))
     window, slow, smooth = int(params[0]), int(params[1]), int(params[2])
@@ -49,7 +49,7 @@ def stoch(bars, first, fresh, params, state, out, start, rows, out_rows):
         extremes(bars, r, window, low, high)
         for j in range(TILE):
             reach = high[j] - low[j]
-            stand = 100.0 * (bars[r, CLOSE, j] - low[j]) / reach if reach > 0.0 else 50.0
+            stand = 100.0 * (bars[CLOSE, r, j] - low[j]) / reach if reach > 0.0 else 50.0
             raw[i, j] = stand if r - first[j] >= window - 1 else math.nan
     for i in range(out_rows):
         out[:, i] = 0.0
@@ -64,12 +64,12 @@ def stoch(bars, first, fresh, params, state, out, start, rows, out_rows):
             out[1, i, j] /= smooth
 
 
-def willr(bars, first, fresh, params, state, out, start, rows, out_rows):
+def willr(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Williams' %R in [-100, 0]: how far the close stands below the highest high, in percent of the range.
 
     Warm-up: ``window`` - 1 bars are NaN. Flat window: -50.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (1, out_rows, TILE))
     window = int(params[0])
@@ -78,11 +78,11 @@ def willr(bars, first, fresh, params, state, out, start, rows, out_rows):
         extremes(bars, r, window, low, high)
         for j in range(TILE):
             reach = high[j] - low[j]
-            value = -100.0 * (high[j] - bars[r, CLOSE, j]) / reach if reach > 0.0 else -50.0
+            value = -100.0 * (high[j] - bars[CLOSE, r, j]) / reach if reach > 0.0 else -50.0
             out[0, r - rows + out_rows, j] = value if r - first[j] >= window - 1 else math.nan
 
 
-def aroon(bars, first, fresh, params, state, out, start, rows, out_rows):
+def aroon(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """How recent the highest high (up) and lowest low (down) of ``window`` + 1 bars are, in [0, 100]; osc = up - down.
 
     Warm-up: ``window`` bars are NaN. Flat window: both are the newest bar, 100 each, osc 0.
@@ -91,7 +91,7 @@ def aroon(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     T. Chande, A Time Price Oscillator, Stocks & Commodities 13:9 (1995).
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (3, out_rows, TILE))
     window = int(params[0])
@@ -99,17 +99,17 @@ def aroon(bars, first, fresh, params, state, out, start, rows, out_rows):
     for r in range(rows - out_rows, rows):
         up, down, osc = out[:, r - rows + out_rows]
         oldest = max(r - window, 0)
-        low[:] = bars[oldest, LOW]
-        high[:] = bars[oldest, HIGH]
+        low[:] = bars[LOW, oldest]
+        high[:] = bars[HIGH, oldest]
         up[:] = 0.0
         down[:] = 0.0
         for k in range(oldest + 1, r + 1):
             recent = 100.0 * (k - oldest) / window
             for j in range(TILE):
-                up[j] = recent if bars[k, HIGH, j] >= high[j] else up[j]
-                down[j] = recent if bars[k, LOW, j] <= low[j] else down[j]
-                high[j] = max(high[j], bars[k, HIGH, j])
-                low[j] = min(low[j], bars[k, LOW, j])
+                up[j] = recent if bars[HIGH, k, j] >= high[j] else up[j]
+                down[j] = recent if bars[LOW, k, j] <= low[j] else down[j]
+                high[j] = max(high[j], bars[HIGH, k, j])
+                low[j] = min(low[j], bars[LOW, k, j])
         for j in range(TILE):
             full = r - first[j] >= window
             osc[j] = up[j] - down[j] if full else math.nan
@@ -117,14 +117,14 @@ def aroon(bars, first, fresh, params, state, out, start, rows, out_rows):
             down[j] = down[j] if full else math.nan
 
 
-def cci(bars, first, fresh, params, state, out, start, rows, out_rows):
+def cci(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Commodity channel index: (typical price - its mean) / (0.015 mean deviation). Warm-up ``window`` - 1. Flat: 0.
 
     References
     ----------
     D. Lambert, Commodity Channel Index, Commodities 9:10 (1980).
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (1, out_rows, TILE))
     window = int(params[0])
@@ -136,7 +136,7 @@ def cci(bars, first, fresh, params, state, out, start, rows, out_rows):
         oldest = r - window + 1
         for k in range(max(oldest, 0), r + 1):
             for j in range(TILE):
-                typical[k - oldest, j] = (bars[k, HIGH, j] + bars[k, LOW, j] + bars[k, CLOSE, j]) / 3.0
+                typical[k - oldest, j] = (bars[HIGH, k, j] + bars[LOW, k, j] + bars[CLOSE, k, j]) / 3.0
                 mean[j] += typical[k - oldest, j] / window
         for k in range(max(oldest, 0), r + 1):
             for j in range(TILE):
@@ -148,7 +148,7 @@ def cci(bars, first, fresh, params, state, out, start, rows, out_rows):
             value[j] = index if r - first[j] >= window - 1 else math.nan
 
 
-def ultosc(bars, first, fresh, params, state, out, start, rows, out_rows):
+def ultosc(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Williams' ultimate oscillator in [0, 100]: buying pressure over true range for three windows, weighted 4, 2, 1.
 
     Warm-up: the longest window's bars are NaN. No range in a window: that window counts 50.
@@ -157,7 +157,7 @@ def ultosc(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     L. Williams, The Ultimate Oscillator, Stocks & Commodities 3:4 (1985).
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (1, out_rows, TILE))
     windows = np.sort(np.array([int(params[0]), int(params[1]), int(params[2])]))
@@ -172,9 +172,9 @@ def ultosc(bars, first, fresh, params, state, out, start, rows, out_rows):
             while back < windows[i]:
                 k = max(r - back, 1)
                 for j in range(TILE):
-                    bottom = min(bars[k, LOW, j], bars[k - 1, CLOSE, j])
-                    pressure[j] += bars[k, CLOSE, j] - bottom
-                    reach[j] += max(bars[k, HIGH, j], bars[k - 1, CLOSE, j]) - bottom
+                    bottom = min(bars[LOW, k, j], bars[CLOSE, k - 1, j])
+                    pressure[j] += bars[CLOSE, k, j] - bottom
+                    reach[j] += max(bars[HIGH, k, j], bars[CLOSE, k - 1, j]) - bottom
                 back += 1
             weight = 400.0 / 7.0 if i == 0 else (200.0 / 7.0 if i == 1 else 100.0 / 7.0)
             for j in range(TILE):

@@ -61,11 +61,6 @@ class Bars:
     n_rows: int
 
 
-def lookback_of(instances: Sequence[Instance]) -> int:
-    """Return the traded bars that the windows of these instances need to see."""
-    return max((instance.kernel.lookback(instance.params) for instance in instances), default=1)
-
-
 def evaluate(
     program: Program,
     instances: Sequence[Instance],
@@ -101,9 +96,15 @@ def evaluate(
         params[i, : len(instance.params)] = instance.params
         n_out += len(kernel.outputs)
     out = np.full((n_out, out_rows, n_symbols), np.nan)
-    fields = np.array(sorted({CLOSE, *(f for i in instances for f in i.kernel.fields)}), np.int64)
-    window = lookback_of(instances) if out_rows else 1
-    rows = bars.n_rows if out_rows > 1 else min(max(bars.n_rows - fold_from, window), bars.n_rows)
+    n_fold = bars.n_rows - fold_from
+    needs = {CLOSE: 1}
+    for instance, (*_, depth, _, _) in zip(instances, kernels.tolist(), strict=True):
+        need = max(n_fold if depth else 1, instance.kernel.lookback(instance.params) if out_rows else 1)
+        for each in instance.kernel.fields:
+            needs[each] = max(needs.get(each, 1), need)
+    rows = bars.n_rows if out_rows > 1 else min(max(needs.values()), bars.n_rows)
+    needs[CLOSE] = rows  # it tells which bars traded
+    fields = np.array([(each, 0 if out_rows > 1 else max(rows - need, 0)) for each, need in needs.items()], np.int64)
     head = (bars.ring, bars.sessions, bars.oldest, bars.n_rows, fold_from)
 
     def work(low: int, high: int) -> None:

@@ -33,12 +33,12 @@ def median_of(values):
     return 0.5 * (values[(n - 1) // 2] + values[n // 2])
 
 
-def robust_z(bars, first, fresh, params, state, out, start, rows, out_rows):
+def robust_z(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Distance of the close from its median over ``window`` bars, in robust standard deviations (1.4826 mad).
 
     Warm-up: ``window`` - 1 bars are NaN. Close at the median: 0. No spread but a close off the median: NaN.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (1, out_rows, TILE))
     window = int(params[0])
@@ -49,25 +49,25 @@ def robust_z(bars, first, fresh, params, state, out, start, rows, out_rows):
             if r - first[j] < window - 1:
                 continue
             for k in range(window):
-                past[k] = bars[r - k, CLOSE, j]
+                past[k] = bars[CLOSE, r - k, j]
             median = median_of(past)
             for k in range(window):
                 past[k] = abs(past[k] - median)
             spread = MAD_TO_SIGMA * median_of(past)
-            away = bars[r, CLOSE, j] - median
+            away = bars[CLOSE, r, j] - median
             if away == 0.0:
                 out[0, r - rows + out_rows, j] = 0.0
             elif spread > 0.0:
                 out[0, r - rows + out_rows, j] = away / spread
 
 
-def standing(bars, first, fresh, params, state, out, start, rows, out_rows):
+def standing(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Rank of the close among the ``window`` closes, and its distance from their extremes, all in percent.
 
     rank: others below it, and half of those equal, out of all others. from_high = 100 (close / highest high - 1) <= 0,
     from_low = 100 (close / lowest low - 1) >= 0. Warm-up: ``window`` - 1 bars are NaN. Flat: 50, 0, 0.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (3, out_rows, TILE))
     window = int(params[0])
@@ -75,27 +75,27 @@ def standing(bars, first, fresh, params, state, out, start, rows, out_rows):
     for r in range(rows - out_rows, rows):
         rank, from_high, from_low = out[:, r - rows + out_rows]
         rank[:] = 0.0
-        high[:] = bars[r, HIGH]
-        low[:] = bars[r, LOW]
+        high[:] = bars[HIGH, r]
+        low[:] = bars[LOW, r]
         for k in range(max(r - window + 1, 0), r):
             for j in range(TILE):
-                x = bars[r, CLOSE, j]
-                rank[j] += 1.0 if bars[k, CLOSE, j] < x else (0.5 if bars[k, CLOSE, j] == x else 0.0)
-                high[j] = max(high[j], bars[k, HIGH, j])
-                low[j] = min(low[j], bars[k, LOW, j])
+                x = bars[CLOSE, r, j]
+                rank[j] += 1.0 if bars[CLOSE, k, j] < x else (0.5 if bars[CLOSE, k, j] == x else 0.0)
+                high[j] = max(high[j], bars[HIGH, k, j])
+                low[j] = min(low[j], bars[LOW, k, j])
         for j in range(TILE):
             full = r - first[j] >= window - 1
             rank[j] = 100.0 * rank[j] / (window - 1.0) if full else math.nan
-            from_high[j] = 100.0 * (bars[r, CLOSE, j] / high[j] - 1.0) if full else math.nan
-            from_low[j] = 100.0 * (bars[r, CLOSE, j] / low[j] - 1.0) if full else math.nan
+            from_high[j] = 100.0 * (bars[CLOSE, r, j] / high[j] - 1.0) if full else math.nan
+            from_low[j] = 100.0 * (bars[CLOSE, r, j] / low[j] - 1.0) if full else math.nan
 
 
-def gap(bars, first, fresh, params, state, out, start, rows, out_rows):
+def gap(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Gap of the open from the close before, in percent: this bar's, and mean and (sample) deviation of ``window``.
 
     Warm-up: this bar's gap 1 bar, the others ``window`` bars. Flat: 0.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (3, out_rows, TILE))
     window = int(params[0])
@@ -105,11 +105,11 @@ def gap(bars, first, fresh, params, state, out, start, rows, out_rows):
         spread[:] = 0.0
         for k in range(max(r - window + 1, 1), r + 1):
             for j in range(TILE):
-                now[j] = 100.0 * (bars[k, OPEN, j] / bars[k - 1, CLOSE, j] - 1.0)
+                now[j] = 100.0 * (bars[OPEN, k, j] / bars[CLOSE, k - 1, j] - 1.0)
                 mean[j] += now[j] / window
         for k in range(max(r - window + 1, 1), r + 1):
             for j in range(TILE):
-                spread[j] += (100.0 * (bars[k, OPEN, j] / bars[k - 1, CLOSE, j] - 1.0) - mean[j]) ** 2
+                spread[j] += (100.0 * (bars[OPEN, k, j] / bars[CLOSE, k - 1, j] - 1.0) - mean[j]) ** 2
         for j in range(TILE):
             full = r - first[j] >= window
             now[j] = now[j] if r > first[j] else math.nan

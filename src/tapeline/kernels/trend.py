@@ -15,7 +15,7 @@ from tapeline.kernels.engine import CLOSE, FIELDS, HIGH, LOW, TILE, carray
 from tapeline.kernels.steps import true_range, wilder_next
 
 
-def adx(bars, first, fresh, params, state, out, start, rows, out_rows):
+def adx(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Wilder's directional movement: trend strength adx and the indicators +di, -di, all in [0, 100].
 
     State: bars seen, previous high, low, close, smoothed +dm, -dm, true range, adx (a sum while seeding).
@@ -26,7 +26,7 @@ def adx(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     J. W. Wilder, New Concepts in Technical Trading Systems (1978), section "Directional Movement".
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (8, TILE))
     out = carray(out, (3, out_rows, TILE))
@@ -35,7 +35,7 @@ def adx(bars, first, fresh, params, state, out, start, rows, out_rows):
     for r in range(start, rows):
         for j in range(TILE):
             live, seen = r >= fresh[j], state[0, j]  # ``seen`` is also the number of this change
-            high, low, x = bars[r, HIGH, j], bars[r, LOW, j], bars[r, CLOSE, j]
+            high, low, x = bars[HIGH, r, j], bars[LOW, r, j], bars[CLOSE, r, j]
             rise, fall = high - state[1, j], state[2, j] - low
             reach = true_range(high, low, state[3, j])
             decay = 1.0 / window if seen >= window else 0.0
@@ -64,7 +64,7 @@ def adx(bars, first, fresh, params, state, out, start, rows, out_rows):
                 out[2, r - skip, j] = 100.0 * state[5, j] / reach if full else math.nan
 
 
-def sar(bars, first, fresh, params, state, out, start, rows, out_rows):
+def sar(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Wilder's parabolic stop and reverse, in price units: below a rising market, above a falling one.
 
     A falling market is folded as a rising one mirrored at 0, so both directions are one formula.
@@ -75,7 +75,7 @@ def sar(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     J. W. Wilder, New Concepts in Technical Trading Systems (1978), section "Parabolic Time/Price System".
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (8, TILE))
     out = carray(out, (1, out_rows, TILE))
@@ -85,7 +85,7 @@ def sar(bars, first, fresh, params, state, out, start, rows, out_rows):
     for r in range(start, rows):
         for j in range(TILE):
             live, seen = r >= fresh[j], state[0, j]
-            high, low = bars[r, HIGH, j], bars[r, LOW, j]
+            high, low = bars[HIGH, r, j], bars[LOW, r, j]
             falls = state[6, j] - low > 0.0 and high - state[5, j] < state[6, j] - low
             second = seen == 1.0
             side = (-1.0 if falls else 1.0) if second else state[1, j]
@@ -117,13 +117,13 @@ def sar(bars, first, fresh, params, state, out, start, rows, out_rows):
                 out[0, r - skip, j] = state[7, j] if state[0, j] >= 2.0 else math.nan
 
 
-def supertrend(bars, first, fresh, params, state, out, start, rows, out_rows):
+def supertrend(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """A trailing stop ``width`` average true ranges from the middle of the bar, and its side (1 below, -1 above).
 
     The stop only tightens until a close crosses it. State: bars seen, previous close, atr, upper, lower stop, side.
     Warm-up: the first ``window`` bars are NaN. Flat: the price, side 1.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (6, TILE))
     out = carray(out, (2, out_rows, TILE))
@@ -132,7 +132,7 @@ def supertrend(bars, first, fresh, params, state, out, start, rows, out_rows):
     for r in range(start, rows):
         for j in range(TILE):
             live, seen, before = r >= fresh[j], state[0, j], state[1, j]
-            high, low, x = bars[r, HIGH, j], bars[r, LOW, j], bars[r, CLOSE, j]
+            high, low, x = bars[HIGH, r, j], bars[LOW, r, j], bars[CLOSE, r, j]
             reach = wilder_next(state[2, j], seen - 1.0, true_range(high, low, before), window)
             middle, begins = 0.5 * (high + low), seen <= window
             upper, lower = middle + width * reach, middle - width * reach

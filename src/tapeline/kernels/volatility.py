@@ -17,7 +17,7 @@ from tapeline.kernels.engine import CLOSE, FIELDS, HIGH, LOW, OPEN, TILE, carray
 from tapeline.kernels.steps import ema_next, true_range, wilder_next
 
 
-def atr(bars, first, fresh, params, state, out, start, rows, out_rows):
+def atr(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Wilder's average true range in price units, and in percent of the close (natr).
 
     State: bars seen, previous close, average (a sum while seeding). Warm-up: the first ``window`` bars are NaN.
@@ -27,7 +27,7 @@ def atr(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     J. W. Wilder, New Concepts in Technical Trading Systems (1978), section "Volatility".
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (3, TILE))
     out = carray(out, (2, out_rows, TILE))
@@ -37,8 +37,8 @@ def atr(bars, first, fresh, params, state, out, start, rows, out_rows):
     for r in range(start, rows):
         for j in range(TILE):
             live = r >= fresh[j]
-            seen, average, x = state[0, j] - 1.0, state[2, j], bars[r, CLOSE, j]
-            reach = true_range(bars[r, HIGH, j], bars[r, LOW, j], state[1, j])
+            seen, average, x = state[0, j] - 1.0, state[2, j], bars[CLOSE, r, j]
+            reach = true_range(bars[HIGH, r, j], bars[LOW, r, j], state[1, j])
             grown = average + (reach if seen < window else (reach - average) * scale)
             grown *= scale if seen + 1.0 == window else 1.0
             state[0, j] += 1.0 if live else 0.0
@@ -51,7 +51,7 @@ def atr(bars, first, fresh, params, state, out, start, rows, out_rows):
                 out[1, r - skip, j] = 100.0 * average / state[1, j]
 
 
-def bbands(bars, first, fresh, params, state, out, start, rows, out_rows):
+def bbands(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Bollinger's bands: mean of ``window`` closes +- ``deviations`` standard deviations (of the population).
 
     Outputs: upper, middle, lower; pctb = (close - lower) / (upper - lower); width = (upper - lower) / middle.
@@ -61,7 +61,7 @@ def bbands(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     J. Bollinger, Bollinger on Bollinger Bands (2001), chapter 7.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (5, out_rows, TILE))
     window, deviations = int(params[0]), params[1]
@@ -71,40 +71,40 @@ def bbands(bars, first, fresh, params, state, out, start, rows, out_rows):
         lower[:] = 0.0
         for k in range(max(r - window + 1, 0), r + 1):
             for j in range(TILE):
-                mean[j] += bars[k, CLOSE, j]
+                mean[j] += bars[CLOSE, k, j]
         for j in range(TILE):
             mean[j] = mean[j] / window if r - first[j] >= window - 1 else math.nan
         for k in range(max(r - window + 1, 0), r + 1):
             for j in range(TILE):
-                lower[j] += (bars[k, CLOSE, j] - mean[j]) ** 2
+                lower[j] += (bars[CLOSE, k, j] - mean[j]) ** 2
         for j in range(TILE):
             reach = deviations * math.sqrt(lower[j] / window)
             flat = reach <= 1e-14 * abs(mean[j])
             upper[j] = mean[j] + reach
             lower[j] = mean[j] - reach
-            pctb[j] = 0.5 if flat else (bars[r, CLOSE, j] - lower[j]) / (2.0 * reach)
+            pctb[j] = 0.5 if flat else (bars[CLOSE, r, j] - lower[j]) / (2.0 * reach)
             width[j] = 2.0 * reach / mean[j]
 
 
-def trange(bars, first, fresh, params, state, out, start, rows, out_rows):
+def trange(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """True range in price units: the bar's range, stretched to the close before it. Warm-up: 1 bar. Flat: 0."""
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (1, out_rows, TILE))
     skip = rows - out_rows
     for r in range(skip, rows):
         for j in range(TILE):
-            reach = true_range(bars[r, HIGH, j], bars[r, LOW, j], bars[max(r - 1, 0), CLOSE, j])
+            reach = true_range(bars[HIGH, r, j], bars[LOW, r, j], bars[CLOSE, max(r - 1, 0), j])
             out[0, r - skip, j] = reach if r > first[j] else math.nan
 
 
-def keltner(bars, first, fresh, params, state, out, start, rows, out_rows):
+def keltner(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Keltner's channel: the ema of the close +- ``width`` average true ranges, in price units.
 
     Outputs: upper, middle, lower. State: bars seen, previous close, ema, atr. Warm-up: until both averages stand,
     ``span`` - 1 or ``window`` bars. Flat: all three are the price.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (4, TILE))
     out = carray(out, (3, out_rows, TILE))
@@ -112,8 +112,8 @@ def keltner(bars, first, fresh, params, state, out, start, rows, out_rows):
     skip = rows - out_rows
     for r in range(start, rows):
         for j in range(TILE):
-            live, seen, x = r >= fresh[j], state[0, j], bars[r, CLOSE, j]
-            reach = true_range(bars[r, HIGH, j], bars[r, LOW, j], state[1, j])
+            live, seen, x = r >= fresh[j], state[0, j], bars[CLOSE, r, j]
+            reach = true_range(bars[HIGH, r, j], bars[LOW, r, j], state[1, j])
             average = ema_next(state[2, j], seen, x, span)
             reach = wilder_next(state[3, j], seen - 1.0, reach, window)
             state[0, j] = seen + 1.0 if live else seen
@@ -129,23 +129,23 @@ def keltner(bars, first, fresh, params, state, out, start, rows, out_rows):
                 out[2, r - skip, j] = middle - width * state[3, j]
 
 
-def donchian(bars, first, fresh, params, state, out, start, rows, out_rows):
+def donchian(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Donchian's channel: the highest high, the lowest low of ``window`` bars, this one included, and their middle.
 
     Warm-up: ``window`` - 1 bars are NaN. Flat: the price.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (3, out_rows, TILE))
     window = int(params[0])
     for r in range(rows - out_rows, rows):
         upper, middle, lower = out[:, r - rows + out_rows]
-        upper[:] = bars[r, HIGH]
-        lower[:] = bars[r, LOW]
+        upper[:] = bars[HIGH, r]
+        lower[:] = bars[LOW, r]
         for k in range(max(r - window + 1, 0), r):
             for j in range(TILE):
-                upper[j] = max(upper[j], bars[k, HIGH, j])
-                lower[j] = min(lower[j], bars[k, LOW, j])
+                upper[j] = max(upper[j], bars[HIGH, k, j])
+                lower[j] = min(lower[j], bars[LOW, k, j])
         for j in range(TILE):
             full = r - first[j] >= window - 1
             upper[j] = upper[j] if full else math.nan
@@ -153,12 +153,12 @@ def donchian(bars, first, fresh, params, state, out, start, rows, out_rows):
             middle[j] = 0.5 * (upper[j] + lower[j])
 
 
-def realized_vol(bars, first, fresh, params, state, out, start, rows, out_rows):
+def realized_vol(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Standard deviation of ``window`` log returns of the close, a fraction a bar (not annualised), sample form.
 
     Warm-up: ``window`` bars are NaN. Flat: 0. Prices <= 0: NaN.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (1, out_rows, TILE))
     window = int(params[0])
@@ -168,7 +168,7 @@ def realized_vol(bars, first, fresh, params, state, out, start, rows, out_rows):
         for j in range(TILE):
             mean, spread = 0.0, 0.0
             for k in range(max(oldest, 1), r + 1):
-                change[k - oldest, j] = math.log(bars[k, CLOSE, j] / bars[k - 1, CLOSE, j])
+                change[k - oldest, j] = math.log(bars[CLOSE, k, j] / bars[CLOSE, k - 1, j])
                 mean += change[k - oldest, j] / window
             for k in range(max(oldest, 1), r + 1):
                 spread += (change[k - oldest, j] - mean) ** 2
@@ -176,7 +176,7 @@ def realized_vol(bars, first, fresh, params, state, out, start, rows, out_rows):
             out[0, r - rows + out_rows, j] = value if r - first[j] >= window else math.nan
 
 
-def range_vol(bars, first, fresh, params, state, out, start, rows, out_rows):
+def range_vol(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Volatility from the bars' ranges, a fraction a bar (not annualised): Parkinson and Garman-Klass.
 
     Warm-up: ``window`` - 1 bars are NaN. Flat: 0. Prices <= 0: NaN.
@@ -185,7 +185,7 @@ def range_vol(bars, first, fresh, params, state, out, start, rows, out_rows):
     ----------
     M. Parkinson, Journal of Business 53 (1980); M. Garman and M. Klass, Journal of Business 53 (1980), estimator 6.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (2, out_rows, TILE))
     window = int(params[0])
@@ -194,8 +194,8 @@ def range_vol(bars, first, fresh, params, state, out, start, rows, out_rows):
         for j in range(TILE):
             parkinson, garman_klass = 0.0, 0.0
             for k in range(max(r - window + 1, 0), r + 1):
-                reach = math.log(bars[k, HIGH, j] / bars[k, LOW, j]) ** 2
-                body = math.log(bars[k, CLOSE, j] / bars[k, OPEN, j]) ** 2
+                reach = math.log(bars[HIGH, k, j] / bars[LOW, k, j]) ** 2
+                body = math.log(bars[CLOSE, k, j] / bars[OPEN, k, j]) ** 2
                 parkinson += reach / (4.0 * math.log(2.0))
                 garman_klass += 0.5 * reach - (2.0 * math.log(2.0) - 1.0) * body
             full = r - first[j] >= window - 1

@@ -20,55 +20,55 @@ SAME_PRICE = 1e-12
 """Typical prices this close, relative to themselves, are equal: cents added in another order differ by a last bit."""
 
 
-def obv(bars, first, fresh, params, state, out, start, rows, out_rows):
+def obv(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """On-balance volume in shares: volume added on a rise, taken off on a fall, begun with the first bar's volume.
 
     State: bars seen, previous close, sum. No warm-up. Flat: stands still.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (3, TILE))
     out = carray(out, (1, out_rows, TILE))
     skip = rows - out_rows
     for r in range(start, rows):
         for j in range(TILE):
-            live, x, volume = r >= fresh[j], bars[r, CLOSE, j], bars[r, VOLUME, j]
+            live, x, volume = r >= fresh[j], bars[CLOSE, r, j], bars[VOLUME, r, j]
             sign = 1.0 if x > state[1, j] or state[0, j] == 0.0 else (-1.0 if x < state[1, j] else 0.0)
             state[2, j] += sign * volume if live and volume == volume else 0.0
             state[1, j] = x if live else state[1, j]
             state[0, j] += 1.0 if live else 0.0
         if r >= skip:
             for j in range(TILE):
-                out[0, r - skip, j] = state[2, j] if bars[r, VOLUME, j] == bars[r, VOLUME, j] else math.nan
+                out[0, r - skip, j] = state[2, j] if bars[VOLUME, r, j] == bars[VOLUME, r, j] else math.nan
 
 
-def ad(bars, first, fresh, params, state, out, start, rows, out_rows):
+def ad(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Chaikin's accumulation/distribution line in shares: volume times where the close stands in the bar, -1 to 1.
 
     State: bars seen, sum. No warm-up. A bar without range adds nothing.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (2, TILE))
     out = carray(out, (1, out_rows, TILE))
     skip = rows - out_rows
     for r in range(start, rows):
         for j in range(TILE):
-            live, high, low, volume = r >= fresh[j], bars[r, HIGH, j], bars[r, LOW, j], bars[r, VOLUME, j]
-            stand = (2.0 * bars[r, CLOSE, j] - high - low) / (high - low) if high > low else 0.0
+            live, high, low, volume = r >= fresh[j], bars[HIGH, r, j], bars[LOW, r, j], bars[VOLUME, r, j]
+            stand = (2.0 * bars[CLOSE, r, j] - high - low) / (high - low) if high > low else 0.0
             state[1, j] += stand * volume if live and volume == volume else 0.0
             state[0, j] += 1.0 if live else 0.0
         if r >= skip:
             for j in range(TILE):
-                out[0, r - skip, j] = state[1, j] if bars[r, VOLUME, j] == bars[r, VOLUME, j] else math.nan
+                out[0, r - skip, j] = state[1, j] if bars[VOLUME, r, j] == bars[VOLUME, r, j] else math.nan
 
 
-def mfi(bars, first, fresh, params, state, out, start, rows, out_rows):
+def mfi(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Money flow index in [0, 100]: the share of dollar volume on bars whose typical price rose.
 
     Warm-up: ``window`` bars are NaN. No flow either way: 50.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (1, out_rows, TILE))
     window = int(params[0])
@@ -78,11 +78,11 @@ def mfi(bars, first, fresh, params, state, out, start, rows, out_rows):
         both[:] = 0.0
         oldest = max(r - window, 0)
         for j in range(TILE):
-            before[j] = (bars[oldest, HIGH, j] + bars[oldest, LOW, j] + bars[oldest, CLOSE, j]) / 3.0
+            before[j] = (bars[HIGH, oldest, j] + bars[LOW, oldest, j] + bars[CLOSE, oldest, j]) / 3.0
         for k in range(oldest + 1, r + 1):
             for j in range(TILE):
-                typical = (bars[k, HIGH, j] + bars[k, LOW, j] + bars[k, CLOSE, j]) / 3.0
-                flow = typical * bars[k, VOLUME, j]
+                typical = (bars[HIGH, k, j] + bars[LOW, k, j] + bars[CLOSE, k, j]) / 3.0
+                flow = typical * bars[VOLUME, k, j]
                 still = abs(typical - before[j]) <= SAME_PRICE * typical
                 up[j] += flow if typical > before[j] and not still else 0.0
                 both[j] += 0.0 if still else flow
@@ -92,13 +92,13 @@ def mfi(bars, first, fresh, params, state, out, start, rows, out_rows):
             out[0, r - rows + out_rows, j] = value + 0.0 * both[j] if r - first[j] >= window else math.nan
 
 
-def volume_window(bars, first, fresh, params, state, out, start, rows, out_rows):
+def volume_window(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Chaikin money flow in [-1, 1], relative volume, and mean dollar volume, over ``window`` bars.
 
     relative_volume = this bar's volume / mean volume of the ``window`` bars before it; NaN when those traded nothing.
     Warm-up: ``window`` - 1 bars, relative volume one more. No volume at all: cmf 0, neither side leads.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
     out = carray(out, (3, out_rows, TILE))
     window = int(params[0])
@@ -110,7 +110,7 @@ def volume_window(bars, first, fresh, params, state, out, start, rows, out_rows)
         volume[:] = 0.0
         for k in range(max(r - window + 1, 0), r + 1):
             for j in range(TILE):
-                high, low, x, shares = bars[k, HIGH, j], bars[k, LOW, j], bars[k, CLOSE, j], bars[k, VOLUME, j]
+                high, low, x, shares = bars[HIGH, k, j], bars[LOW, k, j], bars[CLOSE, k, j], bars[VOLUME, k, j]
                 cmf[j] += shares * ((2.0 * x - high - low) / (high - low) if high > low else 0.0)
                 dollars[j] += x * shares
                 volume[j] += shares
@@ -120,26 +120,26 @@ def volume_window(bars, first, fresh, params, state, out, start, rows, out_rows)
             dollars[j] = dollars[j] / window if full else math.nan
             before = 0.0
             for k in range(max(r - window, 0), r):
-                before += bars[k, VOLUME, j]
-            relative[j] = bars[r, VOLUME, j] * window / before if seen and before != 0.0 else math.nan
+                before += bars[VOLUME, k, j]
+            relative[j] = bars[VOLUME, r, j] * window / before if seen and before != 0.0 else math.nan
 
 
-def vwap_session(bars, first, fresh, params, state, out, start, rows, out_rows):
+def vwap_session(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Volume-weighted average price since the session began, by increments, in price units.
 
     A bar counts with its own vwap where that is known, else with its typical price. State: bars seen, session, dollars,
     shares. No warm-up; NaN until the session's first share.
     """
-    bars = carray(bars, (rows, FIELDS, TILE))
+    bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (4, TILE))
     out = carray(out, (1, out_rows, TILE))
     skip = rows - out_rows
     for r in range(start, rows):
         for j in range(TILE):
-            live, session, shares = r >= fresh[j], bars[r, SESSION, j], bars[r, VOLUME, j]
-            typical = (bars[r, HIGH, j] + bars[r, LOW, j] + bars[r, CLOSE, j]) / 3.0
-            price = bars[r, VWAP, j] if bars[r, VWAP, j] > 0.0 else typical
+            live, session, shares = r >= fresh[j], bars[SESSION, r, j], bars[VOLUME, r, j]
+            typical = (bars[HIGH, r, j] + bars[LOW, r, j] + bars[CLOSE, r, j]) / 3.0
+            price = bars[VWAP, r, j] if bars[VWAP, r, j] > 0.0 else typical
             shares = shares if shares > 0.0 else 0.0
             same = session == state[1, j] and state[0, j] > 0.0
             dollars = (state[2, j] if same else 0.0) + price * shares
