@@ -22,7 +22,7 @@ Row = tuple[str, int, float, float, float, float, float, float]
 """symbol, event_ns, open, high, low, close, volume, vwap"""
 
 
-def frame_of(rows: Sequence[Row], as_of_ns: int, timeframe_s: int = 60, revision: int = 0) -> BarFrame:
+def frame_of(rows: Sequence[tuple[Any, ...]], as_of_ns: int, timeframe_s: int = 60, revision: int = 0) -> BarFrame:
     """Return a frame of the given rows."""
     columns: dict[str, Any] = {
         name: np.array([row[i] for row in rows], np.float64) for i, name in enumerate(BAR_FIELDS[:6], start=2)
