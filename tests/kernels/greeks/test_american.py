@@ -14,6 +14,10 @@ from tapeline.kernels.greeks import OptionStatus, american_price, greeks
 from tapeline.kernels.greeks.american import phi, psi
 
 
+ROUNDING = 2e-13
+"""Vector and scalar code of one formula round differently in the last place; prices here are of order 100."""
+
+
 def exact(right: int, K: float, days: int, r: float, vol: float, q: float) -> float:
     """QuantLib's QD+ engine with its fixed point iterated, spot 100."""
     today = ql.Date(21, 11, 2026)
@@ -55,7 +59,7 @@ def test_listed_options_lie_between_european_and_exact_price_and_near_the_exact_
     want = np.array(
         [exact(int(w), K, int(d), r, v, q) for w, K, d, r, v, q in zip(*(c.tolist() for c in columns), strict=True)]
     )
-    assert np.all(got >= european)
+    assert np.all(got >= european - ROUNDING)
     assert np.all(got >= case["right"] * (100.0 - case["strike"]))
     assert np.all(got <= want + 2e-6), "a strategy one could follow is never worth more than the best one"
     assert np.max(want - got) < 1.3, "deep in the money, where the flat boundary exercises too early"
@@ -80,9 +84,11 @@ def test_two_equal_boundaries_are_one_period() -> None:
 
 def test_call_without_yield_and_put_without_rate_are_european() -> None:
     call, _ = american_price("C", 100.0, [80.0, 100.0, 130.0], 0.5, 0.05, 0.3, 0.0)
-    np.testing.assert_array_equal(call, greeks("C", 100.0, [80.0, 100.0, 130.0], 0.5, 0.05, 0.3)["price"])
+    european = greeks("C", 100.0, [80.0, 100.0, 130.0], 0.5, 0.05, 0.3)["price"]
+    np.testing.assert_allclose(call, european, atol=ROUNDING)
     put, _ = american_price("P", 100.0, [80.0, 100.0, 130.0], 0.5, 0.0, 0.3, 0.02)
-    np.testing.assert_array_equal(put, greeks("P", 100.0, [80.0, 100.0, 130.0], 0.5, 0.0, 0.3, 0.02)["price"])
+    european = greeks("P", 100.0, [80.0, 100.0, 130.0], 0.5, 0.0, 0.3, 0.02)["price"]
+    np.testing.assert_allclose(put, european, atol=ROUNDING)
 
 
 def test_rates_with_two_boundaries_are_outside_the_domain() -> None:
@@ -122,5 +128,5 @@ def test_never_below_european_nor_exercise_nor_above_the_bound(
     price, status = american_price(right, 100.0, strike, years, rate, vol, div_yield)
     assert status == OptionStatus.OK
     european = greeks(right, 100.0, strike, years, rate, vol, div_yield)["price"]
-    assert price >= max(float(european), right * (100.0 - strike), 0.0)
+    assert price >= max(float(european) - ROUNDING, right * (100.0 - strike), 0.0)
     assert price <= (100.0 if right > 0 else strike) * (1.0 + 1e-9)

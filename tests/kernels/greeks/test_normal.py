@@ -10,7 +10,8 @@ import pytest
 from tests.kernels.greeks.naive import exact_cdf
 
 from tapeline.kernels.greeks.american import joint_cumulative
-from tapeline.kernels.greeks.black import black_wing, log_ratio
+from tapeline.kernels.greeks.black import black_wing
+from tapeline.kernels.greeks.elementary import exponential, log_ratio
 from tapeline.kernels.greeks.normal import cumulative, log_cumulative, mills, wing_quantile
 
 
@@ -47,8 +48,20 @@ def test_wing_quantile_inverts_the_wing() -> None:
 
 def test_log_ratio_keeps_relative_precision_next_to_one() -> None:
     assert log_ratio(100.0 + 1e-10, 100.0) == pytest.approx(((100.0 + 1e-10) - 100.0) / 100.0, rel=1e-11)
-    assert log_ratio(300.0, 100.0) == math.log(3.0)
+    assert log_ratio(300.0, 100.0) == pytest.approx(math.log(3.0), rel=3e-16)
     assert log_ratio(100.0, 100.0) == 0.0
+
+
+def test_exponential_is_the_librarys_within_two_ulps() -> None:
+    for x in np.concatenate([np.linspace(-707.9, 708.9, 4_001), np.linspace(-1.0, 1.0, 2_001)]):
+        assert exponential(x) == pytest.approx(math.exp(x), rel=4.5e-16)
+    assert (exponential(0.0), exponential(-1e3), exponential(1e3)) == (1.0, 0.0, math.inf)
+
+
+def test_log_ratio_is_the_librarys_over_all_magnitudes() -> None:
+    for k in range(-250, 250):
+        a, b = 1.37**k, 0.91 ** (k % 7)
+        assert log_ratio(a, b) == pytest.approx(math.log(a) - math.log(b), rel=1e-14, abs=1e-15)
 
 
 def test_series_and_difference_agree_where_they_meet() -> None:

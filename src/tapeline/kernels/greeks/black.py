@@ -7,24 +7,15 @@ With h = -x / s and t = s / 2 the value is phi (Y(h + t) - Y(h - t)), phi = n(sq
 
 from __future__ import annotations
 
-import math
-
-from tapeline.kernels.greeks.columns import scalar
+from tapeline.kernels.greeks.columns import inlined, scalar
+from tapeline.kernels.greeks.elementary import exponential
 from tapeline.kernels.greeks.normal import INV_SQRT_2PI, mills
 
 SMALL_T = 0.2
 """Below this the difference of the two ratios cancels, and its series in t has converged after seven terms."""
 
 
-@scalar
-def log_ratio(a, b):  # type: ignore[no-untyped-def]
-    """Return ln(a / b) with full relative precision, also where a is close to b (the difference is then exact)."""
-    if 0.5 * b < a < 2.0 * b:
-        return math.log1p((a - b) / b)
-    return math.log(a / b)
-
-
-@scalar
+@inlined
 def ratio_spread(z, t, slope):  # type: ignore[no-untyped-def]
     """Return Y(t - z) - Y(-t - z) for 0 <= t < 0.2 by its series in t; ``slope`` is ``mills(z)[1]``, Y'(-z).
 
@@ -53,7 +44,7 @@ def black_wing(x, s, top):  # type: ignore[no-untyped-def]
     """
     z = x / s
     t = 0.5 * s
-    phi = INV_SQRT_2PI * math.exp(-0.5 * (z * z + t * t))
+    phi = INV_SQRT_2PI * exponential(-0.5 * (z * z + t * t))
     if t < SMALL_T:
         value = phi * ratio_spread(z, t, mills(z)[1])
         return value, top - value, phi

@@ -31,7 +31,10 @@ _CALLS = ("C", "CALL", "CE")
 _PUTS = ("P", "PUT", "PE")
 
 scalar = njit(fastmath=NAN_SAFE, error_model="numpy")
-"""Compiles the mathematics of one option; LLVM inlines it into the loops."""
+"""Compiles the mathematics of one option."""
+
+inlined = njit(fastmath=NAN_SAFE, error_model="numpy", forceinline=True)
+"""The same for what stands inside a loop that should become vector instructions: a call left over would prevent it."""
 
 
 @lru_cache

@@ -13,8 +13,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tapeline.kernels.greeks.black import black_wing, log_ratio
+from tapeline.kernels.greeks.black import black_wing
 from tapeline.kernels.greeks.columns import F64, I8, Columns, columns_of, loop, scalar
+from tapeline.kernels.greeks.elementary import exponential, log_ratio
 from tapeline.kernels.greeks.normal import INV_SQRT_2PI, SQRT_HALF_PI, cumulative, density, mills, wing_quantile
 from tapeline.kernels.greeks.status import ABOVE_BOUND, BAD_INPUT, BELOW_INTRINSIC, EXPIRED, INDETERMINATE, OK
 
@@ -132,7 +133,7 @@ def householder(s, beta, rest, x, top, region):  # type: ignore[no-untyped-def]
 @scalar
 def implied_total(beta, rest, x):  # type: ignore[no-untyped-def]
     """Return s = vol sqrt(years) at which the normalised value is ``beta``; ``rest`` is its distance to the bound."""
-    top = math.exp(-0.5 * x)
+    top = exponential(-0.5 * x)
     s, region = first_guess(beta, rest, x, top)
     s += householder(s, beta, rest, x, top, region)
     return s + householder(s, beta, rest, x, top, region)
@@ -147,8 +148,8 @@ def implied_point(right, price, spot, strike, years, rate, div_yield):  # type: 
         return math.nan, BAD_INPUT
     if years <= 0.0:
         return math.nan, EXPIRED
-    asset = spot * math.exp(-div_yield * years)
-    cash = strike * math.exp(-rate * years)
+    asset = spot * exponential(-div_yield * years)
+    cash = strike * exponential(-rate * years)
     scale = math.sqrt(asset) * math.sqrt(cash)
     if not (math.isfinite(scale) and scale > 0.0):
         return math.nan, BAD_INPUT

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 
-from tapeline.kernels.greeks.columns import scalar
+from tapeline.kernels.greeks.columns import inlined, scalar
+from tapeline.kernels.greeks.elementary import exponential
 
 INV_SQRT_2PI = 0.3989422804014327
 SQRT_HALF_PI = 1.2533141373155003
@@ -18,7 +19,7 @@ _FAR = 1e8
 """Beyond this, Mills' ratio is 1/z to the last bit, and the twelfth powers below would come near overflow."""
 
 
-@scalar
+@inlined
 def mills(z):  # type: ignore[no-untyped-def]
     """Return (N(-z) / n(z), 1 - z N(-z) / n(z)) for z >= 0: Mills' ratio and minus its slope.
 
@@ -42,10 +43,10 @@ def mills(z):  # type: ignore[no-untyped-def]
     return p * inverse, a * inverse
 
 
-@scalar
+@inlined
 def density(z):  # type: ignore[no-untyped-def]
     """Return n(z) = exp(-z^2 / 2) / sqrt(2 pi)."""
-    return INV_SQRT_2PI * math.exp(-0.5 * z * z)
+    return INV_SQRT_2PI * exponential(-0.5 * z * z)
 
 
 @scalar
