@@ -7,14 +7,15 @@ Refuses a day without a universe; says which symbols have no history, and goes o
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from tapeline.core.calendar import Session
 from tapeline.core.errors import Unavailable
 from tapeline.core.outcome import Kind, Outcome, nothing
-from tapeline.core.types import DAY_S, MINUTE_S, BarFrame, Label
+from tapeline.core.types import DAY_S, MINUTE_S, BarFrame, Fill, Label
 from tapeline.feed.poller import Poller
 from tapeline.feed.sync import fetch_history
 from tapeline.grid import BarGrid
@@ -25,7 +26,7 @@ from tapeline.scan.scan import TRACKED, scan
 from tapeline.signals.news import NewsRule, NewsSource
 from tapeline.signals.regime import market_regime
 from tapeline.store import queries
-from tapeline.store.batch import JournalBatch, Split
+from tapeline.store.batch import JournalBatch, LedgerEvent, Split
 from tapeline.streams.closed import ClosedReader
 from tapeline.streams.lanes import Publisher
 from tapeline.trade.broker import PaperBroker
@@ -70,18 +71,19 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
     covered_ns = await publisher.open()
     closed = ClosedReader(desk.store, config.streams.lanes, await desk.journal.read_offsets())
     splits = await _splits(desk, symbols, history.frame, session, days)
-    prices = _last_closes(days)
+    minutes = await _minutes_so_far(desk, symbols, session)
+    closes = _last_closes(days)
     ledger = await desk.journal.read_ledger()
     if fresh and not ledger:
-        portfolio = await _opening_account(desk, days, prices, before, history.frame.label)
+        portfolio = await _opening_account(desk, days, closes, before, history.frame.label, splits)
     else:
-        portfolio = await _through_splits(desk, fold(config.trade.initial_cash, ledger), splits)
+        portfolio = await _through_splits(desk, ledger, splits)
     return Book(
         session=session,
         symbols=symbols,
         days=days,
-        minutes=await _minutes_so_far(desk, symbols, session),
-        prices=prices,
+        minutes=minutes,
+        prices={**closes, **_last_closes(minutes)},
         portfolio=portfolio,
         regime=_regime(before),
         poller=Poller(
@@ -124,13 +126,13 @@ async def _universe(desk: Desk) -> tuple[str, ...]:
     return symbols
 
 
-def _last_closes(days: BarGrid) -> dict[str, float]:
+def _last_closes(bars: BarGrid) -> dict[str, float]:
     """Return each symbol's last known close; a symbol without one is absent."""
-    close = days.field("close")
+    close = bars.field("close")
     known = ~np.isnan(close)
-    last = close.shape[0] - 1 - known[::-1].argmax(axis=0)
     cols = np.flatnonzero(known.any(axis=0))
-    return {days.symbols[int(col)]: float(close[last[col], col]) for col in cols}
+    last = close.shape[0] - 1 - known[::-1, cols].argmax(axis=0) if cols.size else cols
+    return dict(zip((bars.symbols[int(col)] for col in cols), close[last, cols].tolist(), strict=True))
 
 
 async def _splits(
@@ -152,21 +154,33 @@ async def _splits(
 
 
 async def _opening_account(
-    desk: Desk, days: BarGrid, prices: dict[str, float], before: Session, label: Label
+    desk: Desk, days: BarGrid, closes: dict[str, float], before: Session, label: Label, splits: tuple[Split, ...]
 ) -> Portfolio:
-    """Buy the best of the previous close's scan, at that close, and book it."""
+    """Buy the best of the previous close's scan, at that close, and book it.
+
+    The closes are in this morning's shares, so a split of this morning is booked as one the account has gone through.
+    """
+    config = desk.config.trade
     scanned = scan(days, None, desk.config.scan, before.close_ns, session=before)
     names = [candidate.symbol for candidate in scanned.candidates]
-    portfolio, batch = open_account(names, prices, desk.config.trade, close_ns=before.close_ns, label=label)
+    account, batch = open_account(names, closes, config, close_ns=before.close_ns, label=label)
+    known = tuple(s for s in splits if s.symbol in account.positions and s.ex_ns > before.close_ns)
+    batch = replace(batch, splits=known)
     await desk.journal.write(batch)
-    return portfolio
+    return Portfolio.empty(config.initial_cash).apply_batch(batch)
 
 
-async def _through_splits(desk: Desk, portfolio: Portfolio, splits: tuple[Split, ...]) -> Portfolio:
-    """Take the account through the splits since it last knew, and book them. A split it knows changes nothing."""
-    held = JournalBatch(splits=tuple(split for split in splits if split.symbol in portfolio.positions))
-    await desk.journal.write(held)
-    return portfolio.apply_batch(held)
+async def _through_splits(desk: Desk, ledger: Sequence[LedgerEvent], splits: tuple[Split, ...]) -> Portfolio:
+    """Return the account of the ledger, taken through the splits that its positions have not seen, and book these.
+
+    What was bought after a split was bought in the new shares. A split that the account knows changes nothing.
+    """
+    account = fold(desk.config.trade.initial_cash, ledger)
+    traded_ns = {event.symbol: event.event_ns for event in ledger if isinstance(event, Fill)}
+    due = tuple(s for s in splits if s.symbol in account.positions and s.ex_ns > traded_ns[s.symbol])
+    batch = JournalBatch(splits=due)
+    await desk.journal.write(batch)
+    return account.apply_batch(batch)
 
 
 def _regime(before: Session) -> Outcome[str]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import anyio
 import numpy as np
 
+from tapeline.core.errors import Unavailable
 from tapeline.core.types import MINUTE_S, NS_PER_S, BarFrame, CycleRecord
 from tapeline.feed.poller import PollReport
 from tapeline.loop.decide import decide
@@ -25,6 +27,9 @@ OnMinute = Callable[[int, int, str], None]
 
 CLOSING_NS = 20 * MINUTE_S * NS_PER_S
 """How long after the close the poller may still try for the last minutes."""
+REST_TIMEOUT_S = 30.0
+REST_PAUSE_S = 0.02
+"""At the close, how long the workers may take for the last bars, and between two looks, in real seconds."""
 FLUSH_EVERY_MIN = 10
 """Minutes whose bars may wait for the journal."""
 
@@ -33,7 +38,7 @@ async def run_session(desk: Desk, book: Book, on_minute: OnMinute) -> None:
     """Run the session from now to its close. The caller must be an actor of the desk's clock."""
     session, delay_ns = book.session, round(desk.config.feed.publish_delay_s * NS_PER_S)
     while book.poller.covered_ns < session.close_ns:
-        moment_ns = book.poller.next_poll_ns(desk.clock.now_ns())
+        moment_ns = book.poller.next_poll_ns(max(desk.clock.now_ns(), session.open_ns))
         if moment_ns > session.close_ns + CLOSING_NS:
             break  # the vendor has not told the last minutes: what is missing stays so, and is among the errors
         await desk.clock.sleep_until(moment_ns)
@@ -48,27 +53,33 @@ async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> None:
     report = await book.poller.cycle(minute_end_ns)
     _count_poll(book, report)
     await book.publisher.publish(report.frame)
-    closed = await book.closed.read_until(report.frame.as_of_ns)
     as_of_ns = report.frame.as_of_ns
+    closed = await book.closed.read_until(as_of_ns)
     before = book.portfolio
     minutes = _minute_bars(closed, as_of_ns)
-    settled = JournalBatch()
-    if minutes is not None:
-        book.minutes.apply(minutes)
-        book.mark(minutes)
-        settlement = await book.broker.settle(book.portfolio, minutes, as_of_ns=as_of_ns)
-        settled = JournalBatch(fills=settlement.fills, ends=settlement.ends)
-        book.portfolio = before.apply_batch(settled)
-        today = running_day(book.minutes, book.session, as_of_ns=as_of_ns, feed=minutes.feed, label=minutes.label)
-        book.days.apply(today)
+    settled = await _take(book, closed, minutes, as_of_ns)
     minute = (as_of_ns - book.session.open_ns) // (MINUTE_S * NS_PER_S)
     record = await decide(
         desk, book, as_of_ns, with_scan=minutes is not None and minute % desk.config.scan.every_min == 0
     )
+    await _book_minute(desk, book, before, settled, record)
+
+
+async def _take(book: Book, closed: list[ClosedBatch], minutes: BarFrame | None, as_of_ns: int) -> JournalBatch:
+    """Take what the workers closed into the book, and return what it made of the open orders."""
     frames = tuple(frame for batch in closed for frame in batch.frames if len(frame))
     book.unsaved.append(frames)
     book.tally.bars += sum(len(frame) for frame in frames)
-    await _book_minute(desk, book, before, settled, record)
+    if minutes is None:
+        return JournalBatch()
+    book.minutes.apply(minutes)
+    book.mark(minutes)
+    settlement = await book.broker.settle(book.portfolio, minutes, as_of_ns=as_of_ns)
+    settled = JournalBatch(fills=settlement.fills, ends=settlement.ends)
+    book.portfolio = book.portfolio.apply_batch(settled)
+    today = running_day(book.minutes, book.session, as_of_ns=as_of_ns, feed=minutes.feed, label=minutes.label)
+    book.days.apply(today)
+    return settled
 
 
 async def _book_minute(desk: Desk, book: Book, before: Portfolio, settled: JournalBatch, record: CycleRecord) -> None:
@@ -121,7 +132,36 @@ def _mark(book: Book, event_ns: int, *, is_close: bool = False) -> EquityMark:
 
 
 async def _close(desk: Desk, book: Book) -> None:
-    """Mark the account at the close: the next day's losses and entries count from here."""
-    mark = JournalBatch(marks=(_mark(book, book.session.close_ns, is_close=True),))
-    await _flush(desk, book, mark)
-    book.portfolio = book.portfolio.apply_batch(mark)
+    """Take the last bars and mark the account at the close: the next day's losses and entries count from here.
+
+    A minute that only came after the close moves no time on, so nobody has waited for its bars yet; neither has a node
+    that was started again after its last minute was published.
+    """
+    close_ns, before = book.session.close_ns, book.portfolio
+    closed = await _rest(desk, book)
+    settled = await _take(book, closed, _minute_bars(closed, close_ns), close_ns)
+    happened = replace(settled, marks=(_mark(book, close_ns, is_close=True),))
+    await _flush(desk, book, happened)
+    book.portfolio = before.apply_batch(happened)
+    book.tally.fills += len(settled.fills)
+
+
+async def _rest(desk: Desk, book: Book) -> list[ClosedBatch]:
+    """Return what the workers closed and nobody has read, once they have applied all that was published."""
+    found: list[ClosedBatch] = []
+    for lane in book.closed.offsets:
+        try:
+            with anyio.fail_after(REST_TIMEOUT_S):  # real seconds, since a worker's liveness is physical
+                while not await _is_applied(desk, lane):
+                    await anyio.sleep(REST_PAUSE_S)
+        except TimeoutError as error:
+            late = f"no worker has applied the last bars of lane {lane} within {REST_TIMEOUT_S:g} s"
+            raise Unavailable(late) from error
+        while batches := await book.closed.read(lane):
+            found += batches
+    return found
+
+
+async def _is_applied(desk: Desk, lane: int) -> bool:
+    progress = await desk.store.progress(lane)
+    return progress.applied_id == progress.last_id

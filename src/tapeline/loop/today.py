@@ -16,16 +16,17 @@ from tapeline.grid.bars import BarGrid
 def running_day(minutes: BarGrid, session: Session, *, as_of_ns: int, feed: str, label: Label) -> BarFrame:
     """Fold the minutes of ``session`` that started before ``as_of_ns`` into one daily bar per symbol.
 
-    The bar is provisional until the session has closed. Its revision is the number of minutes it may contain, so a
-    later fold replaces an earlier one wherever it arrives. Volume-weighted average price is NaN where nothing traded.
+    The bar is provisional until the session has closed. Its revision grows with every minute of the session and with
+    every bar of the symbol, so a later fold replaces an earlier one wherever it arrives, also when all it has more is a
+    bar that came late. Volume-weighted average price is NaN where nothing traded.
     """
     event_ns: I64 = minutes.event_ns
     rows = np.flatnonzero((event_ns >= session.open_ns) & (event_ns < min(as_of_ns, session.close_ns)))
     fields = {name: minutes.field(name)[rows] for name in ("open", "high", "low", "close", "volume", "vwap", "trades")}
     traded = ~np.isnan(fields["close"])
     cols = np.flatnonzero(traded.any(axis=0))
-    first = traded[:, cols].argmax(axis=0)
-    last = len(rows) - 1 - traded[::-1, cols].argmax(axis=0)
+    first = traded[:, cols].argmax(axis=0) if cols.size else cols
+    last = len(rows) - 1 - traded[::-1, cols].argmax(axis=0) if cols.size else cols
     volume = _total(fields["volume"][:, cols])
     dollars = _total((fields["vwap"] * fields["volume"])[:, cols])
     columns = {
@@ -44,7 +45,7 @@ def running_day(minutes: BarGrid, session: Session, *, as_of_ns: int, feed: str,
         as_of_ns=as_of_ns,
         symbols=tuple(minutes.symbols[int(col)] for col in cols),
         event_ns=np.full(len(cols), session.open_ns, np.int64),
-        revision=np.full(len(cols), len(rows), np.int64),
+        revision=len(rows) + traded[:, cols].sum(axis=0),
         **columns,
     )
 
