@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from tapeline.kernels.greeks import OptionStatus, american_price, greeks
 from tapeline.kernels.greeks.american import phi, psi
 
-
 ROUNDING = 2e-13
 """Vector and scalar code of one formula round differently in the last place; prices here are of order 100."""
 

@@ -98,6 +98,10 @@ def _value_block(work, futures):  # type: ignore[no-untyped-def]
     for j in range(BLOCK):
         w, S, K, T = work[j], work[BLOCK + j], work[2 * BLOCK + j], work[3 * BLOCK + j]
         r, vol, q = work[4 * BLOCK + j], work[5 * BLOCK + j], work[6 * BLOCK + j]
+        code = option_status(w, S, K, T, r, vol, q)
+        # What cannot be valued is valued as if all were one, and blanked below: cheaper than a branch.
+        if code != OK:
+            S, K, T, r, vol, q = 1.0, 1.0, 1.0, 0.0, 1.0, 0.0
         price, asset, cash, phi, d1, d2 = legs(w, S, K, T, r, vol, q)
         root, per_spot, per_vol = math.sqrt(T), 1.0 / S, 1.0 / vol
         per_root = 1.0 / root
@@ -109,7 +113,6 @@ def _value_block(work, futures):  # type: ignore[no-untyped-def]
         vanna, vomma = -phi * d2 * per_spot * per_vol, vega * d1 * d2 * per_vol
         charm = (q * asset - phi * drift) * per_spot
         total = price + asset * per_spot + gamma + vega + theta + rho + vanna + charm + vomma
-        code = option_status(w, S, K, T, r, vol, q)
         code = BAD_INPUT if (code == OK) & (not abs(total) < math.inf) else code
         blank = 0.0 if code == OK else math.nan
         work[7 * BLOCK + j] = price + blank
