@@ -1,5 +1,36 @@
-"""Tapeline takes a market from tick to trade."""
+"""Tapeline takes a market from tick to trade.
+
+The library's face. Each name is loaded at its first use, so ``import tapeline`` costs nothing.
+
+>>> from tapeline import BarGrid, indicators  # doctest: +SKIP
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tapeline.grid import BarGrid, indicator_names, indicators
+    from tapeline.kernels.greeks import greeks, implied_vol
+    from tapeline.signals.consensus import consensus
+
 __version__ = "0.1.0"
+
+_ROOMS = {
+    "BarGrid": "tapeline.grid",
+    "indicators": "tapeline.grid",
+    "indicator_names": "tapeline.grid",
+    "greeks": "tapeline.kernels.greeks",
+    "implied_vol": "tapeline.kernels.greeks",
+    "consensus": "tapeline.signals.consensus",
+}
+
+__all__ = ["BarGrid", "consensus", "greeks", "implied_vol", "indicator_names", "indicators"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name of the face from its room."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'tapeline' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_ROOMS[name]), name)

@@ -1,6 +1,6 @@
 """The composition root: the only file that names concrete parts and puts them together.
 
-In: settings, a home, the environment.  Out: a desk with all its processes running, a worker, a universe on disk.
+In: settings, a home, the environment.  Out: a desk with all its processes running, a worker, the state of the lanes.
 Refuses a second node in one home, and the live market without a key.
 """
 
@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -20,6 +19,7 @@ import tapeline
 from tapeline.core.calendar import SessionCalendar
 from tapeline.core.clock import Clock, LogicalClock, SystemClock
 from tapeline.core.config import Config
+from tapeline.core.config.load import load
 from tapeline.core.config.secrets import AlpacaKeys, alpaca_keys
 from tapeline.core.errors import BadInput, ProcessDied
 from tapeline.core.home import Home, NodeNote
@@ -33,6 +33,7 @@ from tapeline.loop.desk import Desk, Vendors
 from tapeline.scan.factors import check_weights
 from tapeline.store.journal import Journal
 from tapeline.streams.embedded import embedded_valkey
+from tapeline.streams.store import LaneProgress
 from tapeline.streams.valkey import connect
 from tapeline.streams.worker import serve_worker, worker_count
 
@@ -108,12 +109,13 @@ async def open_desk(
         )
         home.write_note(note)
         config = _asking(config, simulator)
-        clock = await _clock(stack, config, simulator)
+        calendar = SessionCalendar()
+        clock = await _clock(stack, config, calendar, simulator)
         vendors = await _vendors(stack, config, keys, clock, replay=replay)
         store = await stack.enter_async_context(connect(address))
         async with anyio.create_task_group() as watching:
             watching.start_soon(workers.watch, say)
-            yield Desk(config, clock, SessionCalendar(), vendors, store, journal)
+            yield Desk(config, clock, calendar, vendors, store, journal)
             watching.cancel_scope.cancel()
 
 
@@ -160,11 +162,14 @@ class _Workers:
         return spawn(argv, name=name, log_path=self._home.log_path(name))
 
     async def watch(self, say: Say) -> None:
-        """Start again whoever ends, until cancelled."""
+        """Start again whoever ends, until cancelled; not when the disk is full or its settings are wrong."""
         while True:
             await anyio.sleep(WATCH_EVERY_S)
             for number, child in enumerate(self.children):
                 if child.poll() is not None:
+                    self._home.check_space()
+                    if child.poll() == BadInput.exit_code:
+                        raise BadInput(child.last_words().removeprefix("tapeline: "))
                     say(f"{child.name} ended with code {child.poll()} and is started again: {child.last_words()}")
                     await anyio.to_thread.run_sync(child.terminate)
                     self.children[number] = self._start(number)
@@ -185,10 +190,13 @@ def _asking(config: Config, simulator: Simulator | None) -> Config:
     return replaced(config, feed=feed)
 
 
-async def _clock(stack: AsyncExitStack, config: Config, simulator: Simulator | None) -> Clock:
+async def _clock(
+    stack: AsyncExitStack, config: Config, calendar: SessionCalendar, simulator: Simulator | None
+) -> Clock:
     if simulator is None:
         return SystemClock()
-    authority = ReplayAuthority(simulator.url, speed=config.replay.speed)
+    open_ns = calendar.session(config.replay.day).open_ns
+    authority = ReplayAuthority(simulator.url, speed=config.replay.speed, open_ns=open_ns)
     return LogicalClock(simulator.now_ns, await stack.enter_async_context(authority))
 
 
@@ -206,11 +214,8 @@ def work(config: Config, address: str, name: str) -> None:
     serve_worker(address, name, config.streams, lambda _lane: LaneState(config.live), hot_ttl_s=ttl_s)
 
 
-def sample_universe(n_symbols: int, seed: int, path: Path) -> int:
-    """Write a universe of ``n_symbols`` resampled from the shipped real one; return its number of sessions."""
-    from tapeline.sim.market import Market
-    from tapeline.sim.resample import resample, write_universe
-
-    market = resample(Market.load(seed=seed), n_symbols, seed)
-    write_universe(market, path)
-    return len(market.sessions)
+async def lane_progress(address: str, home: Home) -> list[LaneProgress]:
+    """Return where each lane of the node in ``home`` stands, asked at its stream server."""
+    lanes = load(home.settings_path, {}).config.streams.lanes
+    async with connect(address) as store:
+        return [await store.progress(lane) for lane in range(lanes)]

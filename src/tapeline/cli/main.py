@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 import tapeline
-from tapeline.cli import bench, demo, process, run_node, sample, settings, warm
+from tapeline.cli import bench, demo, process, run_node, sample, settings, simulate, status, warm
 from tapeline.core.errors import BadInput, TapelineError
 from tapeline.core.telemetry import configure_logging
+
+STOPPED = 130
+"""Typer's exit code after Ctrl-C, as shells have it."""
 
 app = typer.Typer(
     name="tapeline",
@@ -44,20 +48,39 @@ def common(
     configure_logging(log_level)
 
 
-for verb in (demo, run_node, warm, settings, sample, bench, process):
+for verb in (demo, run_node, status, settings, warm, sample, simulate, bench, process):
     verb.add_to(app)
 
 
 def run() -> None:
     """Run the verb that the person asked for, and exit."""
+    sys.exit(outcome_of(app))
+
+
+def outcome_of(command: Callable[..., Any]) -> int:
+    """Run ``command`` and return its exit code; every error that has a sentence says it on standard error.
+
+    2 for what the person can mend, 1 for what failed otherwise, 130 after Ctrl-C. Anything else is a bug and is raised.
+    """
     try:
-        app()
-    except BadInput as error:
-        typer.echo(f"tapeline: {error}", err=True)
-        sys.exit(BadInput.exit_code)
-    except TapelineError as error:
-        typer.echo(f"tapeline: {error}", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("tapeline: stopped", err=True)
-        sys.exit(130)
+        command()
+    except SystemExit as leaving:
+        if leaving.code == STOPPED:
+            typer.echo("tapeline: stopped", err=True)
+        return leaving.code if isinstance(leaving.code, int) else 0
+    except (TapelineError, BaseExceptionGroup) as error:
+        known = _sole(error)
+        if known is None:
+            raise
+        typer.echo(f"tapeline: {known}", err=True)
+        return BadInput.exit_code if isinstance(known, BadInput) else 1
+    return 0
+
+
+def _sole(error: BaseException) -> TapelineError | None:
+    """Return our own error out of what a task group wrapped, or None when anything else is among it."""
+    leaves = [error]
+    while groups := [leaf for leaf in leaves if isinstance(leaf, BaseExceptionGroup)]:
+        leaves = [leaf for leaf in leaves if leaf not in groups] + [part for g in groups for part in g.exceptions]
+    ours = [leaf for leaf in leaves if isinstance(leaf, TapelineError)]
+    return ours[0] if len(ours) == len(leaves) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from tapeline.cli.settings import JsonOption
@@ -22,10 +23,12 @@ def sample(
     as_json: JsonOption = False,
 ) -> None:
     """Resample the shipped real days into a larger universe, as a Parquet file."""
-    from tapeline.app import sample_universe
+    from tapeline.sim.resample import sample_universe
 
-    rows = sample_universe(symbols, seed, out)
+    sample_universe(out, symbols, seed)
     if as_json:
-        typer.echo(f'{{"symbols":{symbols},"rows":{rows},"label":"resampled","path":"{out}"}}')
+        told = {"symbols": symbols, "seed": seed, "label": "resampled", "path": str(out)}
+        typer.echo(msgspec.json.encode(told).decode())
     else:
-        typer.echo(f"{out}: {symbols} symbols, {rows} daily bars, resampled from real ones")
+        typer.echo(f"wrote {out}: {symbols} symbols, resampled from real ones; replay them with")
+        typer.echo(f"  TAPELINE_REPLAY__UNIVERSE={out} tapeline demo")

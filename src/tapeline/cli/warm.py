@@ -17,11 +17,14 @@ def add_to(app: typer.Typer) -> None:
 
 def warm(as_json: JsonOption = False) -> None:
     """Compile every kernel and keep the machine code on disk."""
-    from tapeline.kernels import warm as compile_kernels
+    from tapeline import kernels
+    from tapeline.kernels import greeks
 
     started = time.perf_counter()
-    with Progress("compiling kernels", quiet=as_json) as progress:
-        compiled = compile_kernels(progress=progress.update)
+    with Progress("compiling indicators", quiet=as_json) as progress:
+        compiled = kernels.warm(progress=progress.update)
+    with Progress("compiling Greeks", quiet=as_json) as progress:
+        compiled += greeks.warm(progress=progress.update)
     seconds = time.perf_counter() - started
     if as_json:
         typer.echo(f'{{"kernels":{compiled},"compile_s":{seconds:.2f}}}')

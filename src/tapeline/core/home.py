@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from pathlib import Path
 import msgspec
 
 from tapeline.core.config import Config
-from tapeline.core.errors import BadInput, HomeBusy
+from tapeline.core.errors import BadInput, HomeBusy, StoreError
+
+MIN_FREE_BYTES = 1 << 20
+"""Less than this on the disk, and the stream server's log or the journal cannot grow by one commit."""
 
 
 class NodeNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +82,15 @@ class Home:
             raise BadInput(
                 f"cannot use the home {self.path}: {error.strerror}; set TAPELINE_HOME to a folder you may write"
             ) from None
+
+    def check_space(self) -> None:
+        """Raise StoreError when the disk below the home has no room left to work with."""
+        free = shutil.disk_usage(self.path).free
+        if free < MIN_FREE_BYTES:
+            raise StoreError(
+                f"the disk is full: {self.path} has {free // 1024:,} KiB left; free space and start again, nothing that "
+                "was booked is lost"
+            )
 
     @contextmanager
     def claim(self) -> Iterator[None]:

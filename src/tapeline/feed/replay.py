@@ -16,8 +16,8 @@ from tapeline.core.errors import Unavailable
 from tapeline.core.types import NS_PER_S
 
 _STEP_NS = 20_000_000
-"""Time is asked for in steps of 20 ms, so answers that arrive close together cost one question. What the simulator may
-tell of those milliseconds is cut off by whoever reads it: bars end at whole minutes, headlines after now are dropped."""
+"""Time is asked for in steps of 20 ms, so answers that arrive close together cost one question. What the simulator
+may tell of those milliseconds is cut off by whoever reads it: bars end at whole minutes, later headlines are dropped."""
 _WALL_S = 60.0
 """Real seconds after which a simulator that is silent counts as gone."""
 
@@ -37,16 +37,19 @@ class ReplayAuthority:
         The simulator's address.
     speed
         Market minutes per minute of the wall at most; 0 is as fast as it goes. A pace for those who watch, no more.
+    open_ns
+        Where the pace begins; what comes before is nothing to watch.
     transport
         What sends; None uses a connection pool.
     """
 
     def __init__(
-        self, base_url: str, *, speed: float = 0.0, transport: httpx2.AsyncBaseTransport | None = None
+        self, base_url: str, *, speed: float = 0.0, open_ns: int = 0, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self._client = httpx2.AsyncClient(base_url=base_url, timeout=_WALL_S, trust_env=False, transport=transport)
         self._speed = speed
-        self._begun: tuple[int, float] | None = None
+        self._open_ns = open_ns
+        self._opened_s: float | None = None
 
     async def __aenter__(self) -> ReplayAuthority:
         return self
@@ -69,9 +72,8 @@ class ReplayAuthority:
 
     async def _keep_pace(self, moment_ns: int) -> None:
         """Wait until the wall has come as far as the pace allows."""
-        if not self._speed:
+        if not self._speed or moment_ns < self._open_ns:
             return
-        if self._begun is None:
-            self._begun = moment_ns, anyio.current_time()
-        first_ns, first_s = self._begun
-        await anyio.sleep_until(first_s + (moment_ns - first_ns) / NS_PER_S / self._speed)
+        if self._opened_s is None:
+            self._opened_s = anyio.current_time()
+        await anyio.sleep_until(self._opened_s + (moment_ns - self._open_ns) / NS_PER_S / self._speed)

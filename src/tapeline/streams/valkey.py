@@ -17,7 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from tapeline.core.errors import ConfigError, Unavailable
+from tapeline.core.errors import ConfigError, StoreError, Unavailable
 from tapeline.streams import keys, scripts
 from tapeline.streams.store import (
     BEGINNING,
@@ -64,6 +64,10 @@ async def connect(address: str) -> AsyncIterator[ValkeyLaneStore]:
             await client.aclose()
 
 
+_DISK_FULL = "No space left on device"
+"""What the server says, in any of its error replies, when its log cannot grow."""
+
+
 class ValkeyLaneStore:
     """A ``LaneStore`` in Valkey. Made by ``connect``."""
 
@@ -84,6 +88,11 @@ class ValkeyLaneStore:
             with anyio.CancelScope(shield=True):
                 reply = await command
         except (RedisError, OSError) as error:
+            if _DISK_FULL in str(error):
+                raise StoreError(
+                    "the disk is full: the stream server cannot write its log; free space and start again, "
+                    "nothing that was acknowledged is lost"
+                ) from error
             raise Unavailable(f"the stream server does not answer as it should: {error}") from error
         return reply
 

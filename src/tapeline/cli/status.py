@@ -1,0 +1,47 @@
+"""``status`` asks the running node's stream server where every lane stands."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import anyio
+import msgspec
+import typer
+
+from tapeline.cli.settings import JsonOption
+from tapeline.core.errors import BadInput
+from tapeline.core.home import Home, default_home
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verb ``status``."""
+    app.command()(status)
+
+
+def status(as_json: JsonOption = False) -> None:
+    """Show the running node and its lanes: owner, what waits, what is applied, dead letters."""
+    from tapeline.app import lane_progress
+
+    home = default_home(os.environ)
+    note = _note(home)
+    lanes = anyio.run(lane_progress, note.valkey, home)
+    if as_json:
+        told: dict[str, Any] = {"node": note, "lanes": lanes}
+        typer.echo(msgspec.json.encode(told).decode())
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("lane", "owner", "waiting", "kept", "dead", "applied", title=f"node {note.pid} in {home.path}")
+    for lane in lanes:
+        owner = lane.owner or "nobody"
+        table.add_row(str(lane.lane), owner, str(lane.lag), str(lane.length), str(lane.dead), lane.applied_id)
+    Console().print(table)
+
+
+def _note(home: Home) -> Any:
+    note = home.read_note()
+    if note is None:
+        raise BadInput(f"no node runs in {home.path}: start one with `tapeline run`, or set TAPELINE_HOME to its home")
+    return note
