@@ -105,7 +105,7 @@ class SystemClock:
 
 
 Authority = Callable[[int], Awaitable[int]]
-"""Asks whoever owns time for a moment; returns the moment up to which time may move, which is at least the asked one."""
+"""Asks whoever owns time for a moment; returns that up to which time may move, which is at least the asked one."""
 
 
 async def _grant(moment_ns: int) -> int:

@@ -88,8 +88,8 @@ class Home:
         free = shutil.disk_usage(self.path).free
         if free < MIN_FREE_BYTES:
             raise StoreError(
-                f"the disk is full: {self.path} has {free // 1024:,} KiB left; free space and start again, nothing that "
-                "was booked is lost"
+                f"the disk is full: {self.path} has {free // 1024:,} KiB left; free space and start again, "
+                "nothing that was booked is lost"
             )
 
     @contextmanager
