@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.kernels.market import TALIB, Panel, grid_of, random_panel, series_of
+from tests.kernels.market import Panel, grid_of, random_panel, series_of
 from tests.naive import TWINS
 
+from tapeline.bench.oracles import TALIB
 from tapeline.core.types import F64
 from tapeline.grid import indicator_names, indicators
 

@@ -68,6 +68,10 @@ class Anchors:
         """Forget the heads that have folded ``row``, counted over the life of the grid."""
         self._head_row = {instance: head for instance, head in self._head_row.items() if head <= row}
 
+    def forget_heads(self) -> None:
+        """Forget every head: the next values are folded anew from the anchors."""
+        self._head_row.clear()
+
     def forget_symbol(self, column: int, *, has_past: bool) -> None:
         """Start a symbol's kernels anew: its past no longer fits its bars."""
         self.anchor[:, column] = 0.0

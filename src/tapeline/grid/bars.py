@@ -37,6 +37,15 @@ def session_number(event_ns: ArrayLike) -> F64:
     return np.asarray((np.asarray(event_ns, np.int64) - SESSION_BREAK_NS) // (DAY_S * NS_PER_S), np.float64)
 
 
+def _first_words(columns: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return a mask of each column's first appearance."""
+    if (columns[1:] > columns[:-1]).all():  # symbols in the universe's order: the usual poll
+        return np.ones(len(columns), np.bool_)
+    once = np.zeros(len(columns), np.bool_)
+    once[np.unique(columns, return_index=True)[1]] = True
+    return once
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What a frame did to the grid, in bars, except ``rows``: rows that are new."""
@@ -247,17 +256,18 @@ class BarGrid:
         columns = self.universe.columns(frame.symbols)
         known = np.flatnonzero(columns >= 0)
         done = Applied(unknown=len(frame) - len(known))
-        for event in np.unique(frame.event_ns[known]).tolist():
-            rows = known[frame.event_ns[known] == event]
+        events = frame.event_ns[known]
+        for event in np.unique(events).tolist():
+            rows = known[events == event]
             position, is_new = self._row_for(event)
             if position is None:
                 done += Applied(late=len(rows))
                 continue
             done += Applied(rows=int(is_new))
             while len(rows):  # a symbol may stand in a frame several times: each pass takes its next word
-                _, once = np.unique(columns[rows], return_index=True)
+                once = _first_words(columns[rows])
                 done += self._write(frame, position, rows[once], columns[rows[once]])
-                rows = np.delete(rows, once)
+                rows = rows[~once]
         return done
 
     def with_symbols(self, symbols: Iterable[str]) -> BarGrid:
@@ -392,7 +402,9 @@ class BarGrid:
         newer = given > known
         rows, columns = rows[newer], columns[newer]
         block = np.stack([getattr(frame, name)[rows] for name in BAR_FIELDS])
-        block[:, ~np.isfinite(block[: CLOSE + 1].sum(axis=0))] = np.nan
+        gap = ~np.isfinite(block[: CLOSE + 1].sum(axis=0))
+        if gap.any():
+            block[:, gap] = np.nan
         self._ring[:, slot, columns] = block
         self._revision[slot, columns] = given[newer]
         if len(rows):

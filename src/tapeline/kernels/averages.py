@@ -14,7 +14,7 @@ import numpy as np
 
 from tapeline.kernels.catalogue import Kernel, register, span_settle
 from tapeline.kernels.engine import CLOSE, FIELDS, TILE, carray
-from tapeline.kernels.steps import ema_next
+from tapeline.kernels.steps import ema_next, recall
 
 
 def sma(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
@@ -157,7 +157,7 @@ def kama(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Kaufman's adaptive average: fast where the price goes straight, slow where it goes to and fro.
 
     The factor is (er (2/3 - 2/31) + 2/31)^2, er = |change over the window| / sum of |changes| in it.
-    State: bars seen, average, the last ``window`` + 1 closes. Warm-up: ``window`` bars are NaN. Flat: the price.
+    State: bars seen, average, the last ``window`` closes. Warm-up: ``window`` bars are NaN. Flat: the price.
 
     References
     ----------
@@ -166,41 +166,39 @@ def kama(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     window = int(params[0])
-    memory = window + 1
-    state = carray(state, (2 + memory, TILE))
+    state = carray(state, (2 + window, TILE))
     out = carray(out, (1, out_rows, TILE))
     skip = rows - out_rows
     fast, slow = 2.0 / 3.0, 2.0 / 31.0
-    past = np.empty(
-        (rows - start + memory, TILE)
-    )  # the closes before each symbol's first fresh bar, then the fresh ones
-    for j in range(TILE):
-        for k in range(memory):
-            past[min(fresh[j], rows) - start + k, j] = state[2 + k, j]
+    past, moves = np.empty((window, TILE)), np.empty((window, TILE))  # rings: row r stands at r % window
+    recall(state, 2, fresh, past)
+    for at in range(window):
+        moves[at] = np.abs(past[at] - past[at - 1])
+    last, path = state[1 + window].copy(), np.empty(TILE)
     for r in range(start, rows):
+        then, move = past[r % window], moves[r % window]
         for j in range(TILE):
-            at = r - start + memory
-            past[at, j] = bars[CLOSE, r, j] if r >= fresh[j] else past[at, j]
-    path = np.empty(TILE)
-    for r in range(start, rows):
-        at = r - start + memory
-        path[:] = 0.0
-        for k in range(at - window + 1, at + 1):
+            live, x = r >= fresh[j], bars[CLOSE, r, j]
+            move[j] = abs(x - last[j]) if live else move[j]
+            last[j] = x if live else last[j]
+            path[j] = 0.0
+        for k in range(r - window + 1, r + 1):
             for j in range(TILE):
-                path[j] += abs(past[k, j] - past[k - 1, j])
+                path[j] += moves[k % window, j]
         for j in range(TILE):
-            live, x, seen = r >= fresh[j], past[at, j], state[0, j]
-            net = x - past[at - window, j]
+            live, x, seen = r >= fresh[j], last[j], state[0, j]
+            net = x - then[j]
             straight = path[j] <= net or path[j] == 0.0
             factor = ((1.0 if straight else abs(net) / path[j]) * (fast - slow) + slow) ** 2
             average = state[1, j] + factor * (x - state[1, j]) if seen >= window else x
             state[1, j] = average if live else state[1, j]
             state[0, j] = seen + 1.0 if live else seen
+            then[j] = x if live else then[j]
         if r >= skip:
             for j in range(TILE):
                 out[0, r - skip, j] = state[1, j] if state[0, j] > window else math.nan
-    for k in range(memory):
-        state[2 + k] = past[rows - start + k]
+    for k in range(window):
+        state[2 + k] = past[(rows + k) % window]
 
 
 def sma_slope(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
@@ -245,7 +243,7 @@ register(
         ("kama_#",),
         (CLOSE,),
         ((10.0,),),
-        state=lambda p: 3 + int(p[0]),
+        state=lambda p: 2 + int(p[0]),
         settle=lambda _: 5_000.0,  # at its slowest the factor is (2/31)^2
     ),
     Kernel(sma_slope, ("sma_slope_#_#",), (CLOSE,), ((50.0, 5.0),), lookback=lambda p: int(p[0] + p[1])),

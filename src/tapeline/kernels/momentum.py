@@ -15,7 +15,7 @@ from numba import njit
 
 from tapeline.kernels.catalogue import Kernel, recursive_settle, register
 from tapeline.kernels.engine import CLOSE, FIELDS, NAN_SAFE, TILE, carray
-from tapeline.kernels.steps import wilder_next
+from tapeline.kernels.steps import recall, wilder_next
 
 
 @njit(fastmath=NAN_SAFE, error_model="numpy")
@@ -26,13 +26,14 @@ def rsi_of(gain, loss):
 
 
 @njit(fastmath=NAN_SAFE, error_model="numpy")
-def stand_between(values, at, window, out):
-    """Write where row ``at`` stands between the lowest and highest of the ``window`` rows up to it, in [0, 100]."""
+def stand_between(ring, row, window, out):
+    """Write where ``row`` of a ring stands between the lowest and highest of the ``window`` rows up to it, 0 to 100."""
+    size = len(ring)
     for j in range(TILE):
-        low = high = values[at, j]
-        for k in range(at - window + 1, at):
-            low, high = min(low, values[k, j]), max(high, values[k, j])
-        out[j] = 100.0 * (values[at, j] - low) / (high - low) if high > low else 50.0
+        low = high = ring[row % size, j]
+        for k in range(row - window + 1, row):
+            low, high = min(low, ring[k % size, j]), max(high, ring[k % size, j])
+        out[j] = 100.0 * (ring[row % size, j] - low) / (high - low) if high > low else 50.0
 
 
 @njit(fastmath=NAN_SAFE, error_model="numpy")
@@ -76,7 +77,7 @@ def rsi(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
 def stochrsi(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Where the rsi stands between its own lowest and highest of ``window`` bars (k), in [0, 100], and k's mean (d).
 
-    State: the rsi's four rows, then the last ``window`` + ``smooth`` - 2 values of the rsi. Warm-up in bars:
+    State: the rsi's four rows, then the last ``window`` + ``smooth`` - 1 values of the rsi. Warm-up in bars:
     k ``length`` + ``window`` - 1, d ``smooth`` - 1 more. Flat rsi: 50.
 
     References
@@ -86,31 +87,30 @@ def stochrsi(bars, first, fresh, params, state, out, depth, start, rows, out_row
     bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     length, window, smooth = params[0], int(params[1]), int(params[2])
-    memory = window + smooth - 2
+    memory = window + smooth - 1
     state = carray(state, (4 + memory, TILE))
     out = carray(out, (2, out_rows, TILE))
     skip = rows - out_rows
-    past = np.empty((rows - start + memory, TILE))  # rsi before each symbol's first fresh bar, then of the fresh ones
-    for j in range(TILE):
-        for k in range(memory):
-            past[min(fresh[j], rows) - start + k, j] = state[4 + k, j]
+    past = np.empty((memory, TILE))  # a ring: the rsi of row r stands at r % memory
+    recall(state, 4, fresh, past)
     for r in range(start, rows):
         rsi_step(bars[CLOSE, r], fresh, r, state, length)
+        now = past[r % memory]
         for j in range(TILE):
-            value, at = rsi_of(state[2, j], state[3, j]), r - start + memory
-            past[at, j] = value if r >= fresh[j] else past[at, j]
+            value = rsi_of(state[2, j], state[3, j])
+            now[j] = value if r >= fresh[j] else now[j]
         if r >= skip:
             fast, mean = out[0, r - skip], out[1, r - skip]
             mean[:] = 0.0
             for back in range(smooth - 1, -1, -1):
-                stand_between(past, r - start + memory - back, window, fast)
+                stand_between(past, r - back, window, fast)
                 for j in range(TILE):
                     mean[j] += fast[j]
             for j in range(TILE):
                 fast[j] = fast[j] if state[0, j] >= length + window else math.nan
                 mean[j] = mean[j] / smooth if state[0, j] >= length + window + smooth - 1 else math.nan
     for k in range(memory):
-        state[4 + k] = past[rows - start + k]
+        state[4 + k] = past[(rows + k) % memory]
 
 
 def change(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
@@ -138,7 +138,7 @@ register(
         ("stochrsi_#_#_#_k", "stochrsi_#_#_#_d"),
         (CLOSE,),
         ((14.0, 14.0, 3.0),),
-        state=lambda p: 2 + int(p[1] + p[2]),
+        state=lambda p: 3 + int(p[1] + p[2]),
         settle=lambda p: recursive_settle(p[0]) + p[1] + p[2],
     ),
     Kernel(change, ("roc_#", "mom_#"), (CLOSE,), ((10.0,),), lookback=lambda p: int(p[0]) + 1, least=1),

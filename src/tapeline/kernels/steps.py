@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from tapeline.kernels.engine import NAN_SAFE
+from tapeline.kernels.engine import NAN_SAFE, TILE
 
 
 @njit(fastmath=NAN_SAFE, error_model="numpy")
@@ -37,3 +37,15 @@ def wilder_next(average, count, x, window):
 def true_range(high, low, before):
     """Return the range of a bar, stretched to the close before it."""
     return max(high, before) - min(low, before)
+
+
+@njit(fastmath=NAN_SAFE, error_model="numpy")
+def recall(state, at, fresh, ring):
+    """Fill a ring with what the state remembers, from its row ``at``, oldest first.
+
+    The ring keeps row r of the tile at r modulo its length, so a symbol's memory ends just before its first fresh row.
+    """
+    size = len(ring)
+    for j in range(TILE):
+        for k in range(size):
+            ring[(fresh[j] + k) % size, j] = state[at + k, j]
