@@ -18,8 +18,8 @@ from tapeline.core.types import NS_PER_S
 _STEP_NS = 20_000_000
 """Time is asked for in steps of 20 ms, so answers that arrive close together cost one question.
 
-What the simulator may tell of those milliseconds is cut off by whoever reads it: bars end at whole minutes, and headlines
-later than now are dropped.
+What the simulator may tell of those milliseconds is cut off by whoever reads it: bars end at whole minutes, and
+headlines later than now are dropped.
 """
 _WALL_S = 60.0
 """Real seconds after which a simulator that is silent counts as gone."""
