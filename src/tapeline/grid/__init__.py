@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from tapeline.core.types import F64
-from tapeline.grid.bars import Applied, BarGrid
+from tapeline.grid.bars import BarGrid
+from tapeline.grid.records import Applied
 from tapeline.kernels.catalogue import UnknownIndicator, indicator_names
 
 

@@ -9,7 +9,6 @@ fields are NaN.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -17,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tapeline.core.errors import BadInput, BadMessage
-from tapeline.core.types import BAR_FIELDS, DAY_S, F64, I64, NS_PER_S, BarFrame
+from tapeline.core.types import BAR_FIELDS, DAY_S, F64, I64, BarFrame
 from tapeline.grid.anchors import Anchors
+from tapeline.grid.records import Applied, Snapshot, session_number
 from tapeline.grid.universe import Universe
 from tapeline.kernels.engine import CLOSE
 from tapeline.kernels.plan import Bars
@@ -28,15 +28,6 @@ _FIELD = {name: index for index, name in enumerate(BAR_FIELDS)}
 _NO_REVISION = -1
 
 
-SESSION_BREAK_NS = 5 * 3600 * NS_PER_S
-"""Where one session's number ends, after midnight UTC: midnight in New York, asleep in every American session."""
-
-
-def session_number(event_ns: ArrayLike) -> F64:
-    """Return the number of the session that bars belong to: days since 1970 that begin at ``SESSION_BREAK_NS``."""
-    return np.asarray((np.asarray(event_ns, np.int64) - SESSION_BREAK_NS) // (DAY_S * NS_PER_S), np.float64)
-
-
 def _first_words(columns: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Return a mask of each column's first appearance."""
     if (columns[1:] > columns[:-1]).all():  # symbols in the universe's order: the usual poll
@@ -44,39 +35,6 @@ def _first_words(columns: NDArray[np.intp]) -> NDArray[np.bool_]:
     once = np.zeros(len(columns), np.bool_)
     once[np.unique(columns, return_index=True)[1]] = True
     return once
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What a frame did to the grid, in bars, except ``rows``: rows that are new."""
-
-    rows: int = 0
-    new: int = 0
-    revised: int = 0
-    ignored: int = 0
-    """Same or lower revision: the grid already knew."""
-    late: int = 0
-    """Older than the oldest bar of a full ring."""
-    unknown: int = 0
-    """Symbols that are not in the universe."""
-
-    def __add__(self, other: Applied) -> Applied:
-        return Applied(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
-
-
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A grid on the wire; arrays are the bytes of C-order, oldest bar first."""
-
-    symbols: tuple[str, ...]
-    timeframe_s: int
-    capacity: int
-    dropped: int
-    tracked: tuple[str, ...]
-    event_ns: bytes
-    bars: bytes
-    revision: bytes
-    anchor: bytes
-    cold: bytes
 
 
 class BarGrid:
@@ -222,6 +180,10 @@ class BarGrid:
         if not self._n:
             return np.full(len(self.universe), np.nan)
         return np.array(self._ring[index, self._slot(self._n - 1)])
+
+    def revisions(self, low: int, high: int) -> I64:
+        """Return the revisions of the rows ``low`` to ``high``, int64 (high - low, n_symbols); -1: no bar. A copy."""
+        return self._revision[self._slots()[low:high]]
 
     def track(self, names: Sequence[str]) -> None:
         """Remember the past of these indicators when bars are dropped.
