@@ -209,15 +209,15 @@ class Town:
         vendors = Vendors(gateway, AlpacaBars(gateway, self.config.feed.alpaca), news)
         # The same name again takes its old leases at once; another one would wait until they have run out.
         worker = partial(run_worker, self.store, lambda _: LaneState(self.config.live), self.config.streams, "worker")
-        async with await Journal.open(self.folder / "journal.duckdb") as journal, gateway:
-            async with anyio.create_task_group() as group:
-                await group.start(worker)
-                try:
-                    async with actor(clock):
-                        yield Desk(self.config, clock, CALENDAR, vendors, self.store, journal)
-                finally:
-                    self.now_ns = clock.now_ns()
-                    group.cancel_scope.cancel()
+        journal = await Journal.open(self.folder / "journal.duckdb")
+        async with journal, gateway, anyio.create_task_group() as group:
+            await group.start(worker)
+            try:
+                async with actor(clock):
+                    yield Desk(self.config, clock, CALENDAR, vendors, self.store, journal)
+            finally:
+                self.now_ns = clock.now_ns()
+                group.cancel_scope.cancel()
 
     async def open_book(self, desk: Desk, day: dt.date = DAY) -> Book:
         """Open the book of a day, with an account that holds something when the ledger is empty."""
@@ -239,7 +239,7 @@ class Kept:
     ledger: list[LedgerEvent]
     cycles: list[CycleRecord]
 
-    def rows(self, timeframe_s: int = MINUTE_S) -> list[tuple[object, ...]]:
+    def rows(self, timeframe_s: int = MINUTE_S) -> list[tuple[Any, ...]]:
         """Return (symbol, start, open, high, low, close, volume) of every bar."""
         names = ("open", "high", "low", "close", "volume")
         return [
@@ -260,7 +260,7 @@ def _bars(connection: Any, timeframe_s: int) -> list[BarFrame]:
     return queries.bars(connection, timeframe_s)
 
 
-def expected_rows(market: Market) -> list[tuple[object, ...]]:
+def expected_rows(market: Market) -> list[tuple[Any, ...]]:
     """Return the rows of ``Kept.rows`` that the market's minutes make."""
     told = [
         (OPEN_NS + m * MINUTE_NS, symbol, wire_bar(OPEN_NS + m * MINUTE_NS, close, 9e4))
