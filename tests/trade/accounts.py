@@ -18,8 +18,10 @@ CONFIG = TradeConfig()
 
 
 def config(*, risk: Mapping[str, float] | None = None, **changes: float) -> TradeConfig:
-    """Return the defaults with some values changed."""
-    return msgspec.convert({**changes, "risk": msgspec.to_builtins(RiskConfig()) | dict(risk or {})}, TradeConfig)
+    """Return the defaults with some values changed, and no floor under entries unless it is asked for."""
+    return msgspec.convert(
+        {"min_entry": 0.0, **changes, "risk": msgspec.to_builtins(RiskConfig()) | dict(risk or {})}, TradeConfig
+    )
 
 
 def account(

@@ -220,3 +220,11 @@ def test_no_more_is_sold_than_is_free() -> None:
     limited = _limit([_sell(qty=100.0)], held)
     assert [one.qty for one in limited.orders] == [40.0]
     assert _limits(limited) == [Limit.NO_SHORT]
+
+
+def test_what_is_left_of_an_entry_below_the_floor_is_not_ordered_and_an_exit_is() -> None:
+    held = account({"BBB": (5.0, 10.0)}, cash=1_000_000.0)
+    room = config(risk={"max_position_pct": 0.05}, min_entry=1_000.0)
+    limited = _limit([_buy(qty=80.0), _sell("BBB", 5.0)], held, tuned=room)
+    assert [(one.symbol, one.side, one.qty) for one in limited.orders] == [("BBB", Side.SELL, 5.0)]
+    assert [clamp.limit for clamp in limited.clamps] == ["position_pct", "min_entry"]

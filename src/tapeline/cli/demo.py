@@ -60,7 +60,7 @@ async def _replay(config: Config, home: Home, export: Path | None, as_json: bool
         if export is not None:
             await desk.journal.export(export)
         if not as_json:
-            print_report(desk, book, summary)
+            await print_report(desk, book, summary)
         if stay:
             _say(f"the node stays up in {home.path}; Ctrl-C ends it")
             await anyio.sleep_forever()

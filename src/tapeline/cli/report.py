@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from zoneinfo import ZoneInfo
+
 from rich.console import Console
 from rich.table import Table
 
+from tapeline.core.types import NS_PER_S, Order, Signal
 from tapeline.loop.desk import Book, Desk
 from tapeline.loop.summary import Summary
+from tapeline.store import queries
+
+MAX_TRADES = 24
+"""Rows of the table of trades; the export has them all."""
+_NEW_YORK = ZoneInfo("America/New_York")
 
 
-def print_report(desk: Desk, book: Book, summary: Summary) -> None:
+async def print_report(desk: Desk, book: Book, summary: Summary) -> None:
     """Print a run's result for a person."""
     console = Console()
+    console.print(await _trades(desk, book))
     console.print(_holdings(book))
     console.print(_totals(desk, summary))
     for error in book.tally.errors[:10]:
         console.print(f"error: {error}")
 
 
+async def _trades(desk: Desk, book: Book) -> Table:
+    """List the fills of the session with the decision behind each."""
+    fills = [fill for _, fill in await desk.journal.read(queries.fills) if fill.event_ns >= book.session.open_ns]
+    orders = {order.order_id: order for _, order in await desk.journal.read(queries.orders)}
+    signals = {signal.signal_id: signal for signal in await desk.journal.read(queries.signals)}
+    title = f"{min(len(fills), MAX_TRADES)} of {len(fills)} fills on paper, from {book.tally.label} minutes"
+    table = Table("New York", "", "shares", "symbol", "price", "why", title=title)
+    for fill in fills[:MAX_TRADES]:
+        clock = dt.datetime.fromtimestamp(fill.event_ns // NS_PER_S, _NEW_YORK).strftime("%H:%M")
+        order = orders[fill.order_id]
+        why = _why(order, signals.get(order.signal_id))
+        table.add_row(clock, fill.side.value, f"{fill.qty:,.0f}", fill.symbol, f"{fill.price:.2f}", why)
+    return table
+
+
+def _why(order: Order, signal: Signal | None) -> str:
+    if signal is None:
+        return order.reason
+    return "; ".join(f"{vote.source} {vote.side:+.1f}: {vote.reason}" for vote in signal.votes)
+
+
 def _holdings(book: Book) -> Table:
-    table = Table(
-        "symbol", "shares", "paid", "last", "value", "since bought", title=f"held at the close, {book.session.day}"
-    )
+    title = f"held at the close, {book.session.day}"
+    table = Table("symbol", "shares", "paid", "last", "value", "since bought", title=title)
     for symbol, position in sorted(book.portfolio.positions.items()):
         last = book.prices[symbol]
         gain_pct = 100.0 * (last / position.avg_price - 1.0)
@@ -29,7 +59,7 @@ def _holdings(book: Book) -> Table:
         table.add_row(
             symbol, f"{position.qty:,.0f}", f"{position.avg_price:.2f}", f"{last:.2f}", value, f"{gain_pct:+.1f} %"
         )
-    return table
+    return table if book.portfolio.positions else Table(title=f"nothing held at the close, {book.session.day}")
 
 
 def _totals(desk: Desk, summary: Summary) -> Table:

@@ -12,7 +12,7 @@ from tapeline.core.calendar import Session, SessionCalendar
 from tapeline.core.clock import Clock
 from tapeline.core.config import Config
 from tapeline.core.outcome import Outcome
-from tapeline.core.types import BarFrame
+from tapeline.core.types import BarFrame, Label
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.poller import Poller
 from tapeline.feed.vendors.alpaca import AlpacaBars
@@ -62,6 +62,8 @@ class Tally:
     orders: int = 0
     fills: int = 0
     errors: list[str] = field(default_factory=list)
+    label: Label = Label.REAL
+    """Where the minutes come from."""
 
 
 @dataclass(slots=True)
@@ -109,3 +111,4 @@ class Book:
         """Take the closes of a frame as the last known prices."""
         self.prices.update(zip(frame.symbols, frame.close.tolist(), strict=True))
         self.tally.traded.update(frame.symbols)
+        self.tally.label = frame.label

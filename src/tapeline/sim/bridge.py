@@ -46,6 +46,10 @@ FALL_MINUTES, RISE_MINUTES = 13, 20
 """How long before the common low the fall begins, and how long after it most is won back."""
 FALL_FROM, RISE_TO = 0.6, 0.9
 """Where: shares of the way from the low up to the open, and up to the close."""
+SPIKE = 1.1
+"""On a plunge, a high this far above both open and close is a stray print of the plunge itself, not of a calm hour."""
+SPIKE_MINUTES = 4
+"""How long after the common low such a print stands."""
 CALM, WILD = 0.6, 0.25
 """Size of the bridge's own noise, of the day's range; less when the range is the plunge's."""
 
@@ -215,6 +219,8 @@ def _anchors(bars: _Bars, draws: F64, n_points: int, plunge: int | None) -> _Anc
         late = (bars.close > bars.open)[:, 0] & (draws[:, 5] < 0.5)
         drawn = inside & (high_at > 0) & (high_at < last)
         high_at = np.where(drawn, np.where(late, after, before), high_at)
+        stray = drawn & (bars.high > SPIKE * np.maximum(bars.open, bars.close))[:, 0]
+        high_at = np.where(stray, common + SPIKE_MINUTES * POINTS, high_at)
         low_at, fall_at, rise_at = (
             np.where(inside, there, default) for there, default in ((common, low_at), (fall, fall_at), (rise, rise_at))
         )
@@ -258,7 +264,9 @@ def _path(bars: _Bars, anchors: _Anchors, steps: F64, noise: float) -> F64:
     start, end = np.take_along_axis(at, leg, axis=1), np.take_along_axis(at, leg + 1, axis=1)
     share = (point - start) / np.maximum(end - start, 1)
     span = bars.high - bars.low
-    scale = span * noise / np.sqrt(n_points)
+    # A stray print says nothing of how restless the rest of the day was.
+    usual = np.minimum(span, SPIKE * np.maximum(bars.open, bars.close) - bars.low)
+    scale = usual * noise / np.sqrt(n_points)
     # Between two anchors: the straight line, and the walk less its own straight line.
     level = price - scale * walk_at
     line = np.take_along_axis(level, leg, axis=1)

@@ -33,6 +33,7 @@ class Limit(StrEnum):
     INVESTED = "invested_pct"
     CASH = "cash"
     WHOLE_SHARES = "whole_shares"
+    TOO_SMALL = "min_entry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,8 @@ def _entry(
     whole = float(math.floor(qty))
     if whole <= 0.0:
         return 0.0, clamps or [Clamp(Limit.WHOLE_SHARES, symbol, asked, 0.0)]
+    if whole * cost < config.min_entry:
+        return 0.0, [*clamps, Clamp(Limit.TOO_SMALL, symbol, whole, 0.0)]
     left.take(symbol, whole * cost)
     return whole, clamps
 

@@ -190,6 +190,8 @@ class TradeConfig(Section, frozen=True):
     """Dollars."""
     opening_positions: Annotated[int, Meta(ge=0, le=100)] = 10
     """Names bought at the previous close when a replay begins, best of that day's scan first."""
+    min_entry: NotNegative = 1_000.0
+    """Dollars. What the limits leave of an entry below this is not worth its order; exits have no such floor."""
     slippage_bps: NotNegative = 5.0
     """Against us, on every fill."""
     fee_bps: NotNegative = 1.0
