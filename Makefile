@@ -25,7 +25,8 @@ check: dev ## format, lint, types, layer law
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: dev ## run every benchmark and print one JSON line each
+bench: ## run every benchmark beside its peers and print one JSON line each
+	@scripts/setup.sh bench
 	@$(BIN)/tapeline bench all $(ARGS)
 
 clean: ## remove the environment and every cache

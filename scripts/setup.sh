@@ -2,6 +2,7 @@
 # Creates .venv with exactly the packages of the lock, installs this checkout into it and compiles the kernels.
 #   scripts/setup.sh run   what Tapeline needs to run
 #   scripts/setup.sh dev   that, and the tools for checking and testing
+#   scripts/setup.sh bench that, and the peers that the benchmarks run beside us
 # Does nothing when the environment already fits the lock.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,7 +10,8 @@ kind=${1:-run}
 case "$kind" in
   run) lock=requirements.lock ;;
   dev) lock=requirements-dev.lock ;;
-  *) echo "setup: '$kind' is neither run nor dev" >&2; exit 2 ;;
+  bench) lock=requirements-bench.lock ;;
+  *) echo "setup: '$kind' is none of run, dev, bench" >&2; exit 2 ;;
 esac
 
 python=${PYTHON:-python3}
@@ -18,12 +20,18 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
   exit 2
 fi
 
-want="$(cat requirements.lock requirements-dev.lock pyproject.toml | sha256sum | cut -c1-16)"
-have="$(cat .venv/.tapeline-run 2>/dev/null || true)"
-have_dev="$(cat .venv/.tapeline-dev 2>/dev/null || true)"
-if [ "$have_dev" = "$want" ] || { [ "$kind" = run ] && [ "$have" = "$want" ]; }; then
-  exit 0
-fi
+# One environment holds one of three sets, each within the next: what is there suits every smaller wish.
+want="$(cat requirements*.lock pyproject.toml | sha256sum | cut -c1-16)"
+case "$kind" in
+  run) suits="run dev bench" ;;
+  dev) suits="dev bench" ;;
+  bench) suits="bench" ;;
+esac
+for have in $suits; do
+  if [ "$(cat ".venv/.tapeline-$have" 2>/dev/null || true)" = "$want" ]; then
+    exit 0
+  fi
+done
 
 started=$SECONDS
 say() { echo "setup [$((SECONDS - started)) s] $*" >&2; }
@@ -52,6 +60,6 @@ VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip sync --quiet --require-hashes "$lock"
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
 say "4/4 compiling the kernels"
 .venv/bin/tapeline warm
-rm -f .venv/.tapeline-run .venv/.tapeline-dev
+rm -f .venv/.tapeline-*
 echo "$want" > ".venv/.tapeline-$kind"
 say "ready: .venv/bin/tapeline --help"
