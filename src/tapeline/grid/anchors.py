@@ -80,7 +80,7 @@ class Anchors:
 
     def drop(self, bars: Bars, n_drop: int) -> None:
         """Move the anchors over the ``n_drop`` oldest rows of ``bars``; the row after them must exist."""
-        remembering = [instance for instance, (_, depth) in self.program.places.items() if depth]
+        remembering = [instance for instance in self.program.places if self._remembers(instance)]
         seen = replace(bars, n_rows=n_drop + 1)
         evaluate(self.program, remembering, seen, 0, self.anchor, self.anchor, 0)
 
@@ -95,26 +95,25 @@ class Anchors:
             found = evaluate(self.program, instances, bars, 0, self.anchor, self._head, bars.n_rows)
         else:
             found = {}
-            order = sorted(instances, key=lambda i: self._fold_from(i, first_row))
-            for fold_from, group in groupby(order, key=lambda i: self._fold_from(i, first_row)):
+            begin = {i: max(self._head_row.get(i, NO_HEAD) - first_row, 0) for i in instances if self._remembers(i)}
+            anywhere = max(begin.values(), default=bars.n_rows - 1)  # a kernel that only looks back folds nothing
+            order = sorted(instances, key=lambda i: begin.get(i, anywhere))
+            for fold_from, group in groupby(order, key=lambda i: begin.get(i, anywhere)):
                 found.update(self._newest(list(group), bars, first_row, fold_from))
         for instance, out in found.items():
             self._mask_unsettled(instance, bars, out)
         return {name: found[i][k] if all_rows else found[i][k, 0] for name, (i, k) in wanted.items()}
 
-    def _fold_from(self, instance: Instance, first_row: int) -> int:
-        """Return the row of the ring before which the instance's state stands."""
-        if not self.program.places[instance][1]:
-            return 1 << 30  # a kernel that only looks back folds nothing
-        return max(self._head_row.get(instance, NO_HEAD) - first_row, 0)
+    def _remembers(self, instance: Instance) -> bool:
+        """Return whether a kernel has a state."""
+        return self.program.places[instance][1] > 0
 
     def _newest(self, group: list[Instance], bars: Bars, first_row: int, fold_from: int) -> dict[Instance, F64]:
         newest = bars.n_rows - 1
-        has_head = all(self._head_row.get(instance, NO_HEAD) >= first_row for instance in group)
+        has_head = all(self._head_row.get(i, NO_HEAD) >= first_row for i in group if self._remembers(i))
         start = self._head if has_head else self.anchor
         found = evaluate(self.program, group, bars, min(fold_from, newest), start, self._head, 1)
-        for instance in group:
-            self._head_row[instance] = first_row + newest
+        self._head_row |= {instance: first_row + newest for instance in group if self._remembers(instance)}
         return found
 
     def _mask_unsettled(self, instance: Instance, bars: Bars, out: F64) -> None:

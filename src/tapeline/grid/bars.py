@@ -367,8 +367,10 @@ class BarGrid:
         gap = ~np.isfinite(block[: CLOSE + 1].sum(axis=0))
         if gap.any():
             block[:, gap] = np.nan
-        self._ring[:, slot, columns] = block
-        self._revision[slot, columns] = given[newer]
+        full = len(columns) == len(self.universe) and bool((columns[1:] > columns[:-1]).all())
+        where = slice(None) if full else columns  # a whole row in order is copied, not scattered
+        self._ring[:, slot, where] = block
+        self._revision[slot, where] = given[newer]
         if len(rows):
             self.anchors.changed(self.dropped + row)
         revised = int((known[newer] > _NO_REVISION).sum())

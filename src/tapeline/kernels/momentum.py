@@ -26,14 +26,19 @@ def rsi_of(gain, loss):
 
 
 @njit(fastmath=NAN_SAFE, error_model="numpy")
-def stand_between(ring, row, window, out):
+def stand_between(ring, row, window, low, high, out):
     """Write where ``row`` of a ring stands between the lowest and highest of the ``window`` rows up to it, 0 to 100."""
     size = len(ring)
+    low[:] = ring[row % size]
+    high[:] = low
+    for k in range(row - window + 1, row):
+        older = ring[k % size]
+        for j in range(TILE):
+            low[j] = min(low[j], older[j])
+            high[j] = max(high[j], older[j])
     for j in range(TILE):
-        low = high = ring[row % size, j]
-        for k in range(row - window + 1, row):
-            low, high = min(low, ring[k % size, j]), max(high, ring[k % size, j])
-        out[j] = 100.0 * (ring[row % size, j] - low) / (high - low) if high > low else 50.0
+        reach = high[j] - low[j]
+        out[j] = 100.0 * (ring[row % size, j] - low[j]) / reach if reach > 0.0 else 50.0
 
 
 @njit(fastmath=NAN_SAFE, error_model="numpy")
@@ -91,6 +96,7 @@ def stochrsi(bars, first, fresh, params, state, out, depth, start, rows, out_row
     state = carray(state, (4 + memory, TILE))
     out = carray(out, (2, out_rows, TILE))
     skip = rows - out_rows
+    low, high = np.empty(TILE), np.empty(TILE)
     past = np.empty((memory, TILE))  # a ring: the rsi of row r stands at r % memory
     recall(state, 4, fresh, past)
     for r in range(start, rows):
@@ -103,7 +109,7 @@ def stochrsi(bars, first, fresh, params, state, out, depth, start, rows, out_row
             fast, mean = out[0, r - skip], out[1, r - skip]
             mean[:] = 0.0
             for back in range(smooth - 1, -1, -1):
-                stand_between(past, r - back, window, fast)
+                stand_between(past, r - back, window, low, high, fast)
                 for j in range(TILE):
                     mean[j] += fast[j]
             for j in range(TILE):

@@ -47,5 +47,7 @@ def recall(state, at, fresh, ring):
     """
     size = len(ring)
     for j in range(TILE):
+        slot = fresh[j] % size
         for k in range(size):
-            ring[(fresh[j] + k) % size, j] = state[at + k, j]
+            ring[slot, j] = state[at + k, j]
+            slot = slot + 1 if slot + 1 < size else 0
