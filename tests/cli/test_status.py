@@ -1,0 +1,56 @@
+"""``status``: the lanes of the running node, and one sentence when none runs."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.shell import Shell
+
+from tapeline.core.home import Home, NodeNote
+from tapeline.streams.store import LaneProgress
+
+LANE = LaneProgress(
+    lane=0,
+    owner="worker-0",
+    length=12,
+    lag=3,
+    closed=4,
+    dead=5,
+    last_id="9-0",
+    applied_id="6-0",
+    snapshot_id="5-0",
+    snapshot_bytes=100,
+    watermark_ns=None,
+)
+
+
+def run_node(shell: Shell) -> None:
+    """Leave the note of a node with one lane."""
+    home = Home(shell.home)
+    home.prepare()
+    home.write_note(NodeNote(pid=4711, version="0", valkey="unix:///of/the/node"))
+
+    async def lanes(address: str, asked: Home) -> list[LaneProgress]:
+        assert (address, asked.path) == ("unix:///of/the/node", shell.home)
+        return [LANE]
+
+    shell.patch.setattr("tapeline.app.lane_progress", lanes)
+
+
+def test_without_a_node_it_says_so(shell: Shell) -> None:
+    assert shell.refuses("status").startswith(f"no node runs in {shell.home}")
+
+
+def test_it_shows_the_lanes_to_people(shell: Shell) -> None:
+    run_node(shell)
+    answer = shell("status")
+    assert answer.code == 0
+    assert "node 4711" in answer.out
+    assert [word in answer.out for word in ("worker-0", "12", "3", "5", "6-0")] == [True] * 5
+
+
+def test_it_tells_everything_as_json(shell: Shell) -> None:
+    run_node(shell)
+    told = json.loads(shell("status", "--json").out)
+    assert told["node"]["pid"] == 4711
+    assert told["lanes"][0]["lag"] == 3

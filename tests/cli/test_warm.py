@@ -1,0 +1,41 @@
+"""``warm``: compiles everything that there is to compile, and says how much that was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from tests.cli.shell import Shell
+
+Report = Callable[[int, int, str], None]
+
+
+@pytest.fixture(autouse=True)
+def _compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile nothing: three indicators and two Greeks, at once."""
+
+    def compiler(count: int) -> Callable[[Report], int]:
+        def warm(progress: Report) -> int:
+            for done in range(1, count + 1):
+                progress(done, count, f"kernel {done}")
+            return count
+
+        return warm
+
+    monkeypatch.setattr("tapeline.kernels.warm", compiler(3))
+    monkeypatch.setattr("tapeline.kernels.greeks.warm", compiler(2))
+
+
+def test_progress_goes_to_standard_error(shell: Shell) -> None:
+    answer = shell("warm")
+    assert (answer.code, answer.out) == (0, "")
+    assert "3/3" in answer.err
+    assert "2/2" in answer.err
+
+
+def test_json_counts_all_kernels_and_shows_no_progress(shell: Shell) -> None:
+    answer = shell("warm", "--json")
+    told = json.loads(answer.out)
+    assert (told["kernels"], answer.err) == (5, "")
+    assert told["compile_s"] >= 0.0
