@@ -134,7 +134,8 @@ async def _simulator(stack: AsyncExitStack, config: Config, home: Home, say: Say
     argv += ["--seed", str(config.node.seed), "--symbols", str(replay.symbols), "--plan", "plus"]
     argv += ["--universe", replay.universe] if replay.universe else []
     argv += ["--faults", replay.faults] if replay.faults else []
-    child = spawn(argv, name="the simulator", log_path=home.log_path("simulator"), pipe_stdout=True)
+    log_path, drain_s = home.log_path("simulator"), config.node.drain_s
+    child = spawn(argv, name="the simulator", log_path=log_path, pipe_stdout=True, drain_s=drain_s)
     stack.push_async_callback(anyio.to_thread.run_sync, child.terminate)
     try:
         line = await anyio.to_thread.run_sync(child.read_line, START_TIMEOUT_S)
@@ -153,13 +154,14 @@ class _Workers:
     def __init__(self, config: Config, home: Home, address: str) -> None:
         self._home = home
         self._address = address
+        self._drain_s = config.node.drain_s
         self.children = [self._start(number) for number in range(worker_count(config.streams.workers))]
 
     def _start(self, number: int) -> Child:
         name = f"worker-{number}"
         argv = [sys.executable, "-m", "tapeline.cli", "process", "--address", self._address, "--name", name]
         argv += ["--config", str(self._home.settings_path)]
-        return spawn(argv, name=name, log_path=self._home.log_path(name))
+        return spawn(argv, name=name, log_path=self._home.log_path(name), drain_s=self._drain_s)
 
     async def watch(self, say: Say) -> None:
         """Start again whoever ends, until cancelled; not when the disk is full or its settings are wrong."""
