@@ -43,6 +43,10 @@ class SessionCalendar:
         self.mic = mic
         self._calendar = _calendar(mic, first)
 
+    def knows(self, day: dt.date) -> bool:
+        """Return whether ``day`` lies within what the calendar covers; elsewhere the other questions are refused."""
+        return bool(self._calendar.first_session.date() <= day <= self._calendar.last_session.date())
+
     def is_session(self, day: dt.date) -> bool:
         """Return whether the exchange opens on ``day``."""
         return bool(self._calendar.is_session(self._label(day)))
@@ -72,13 +76,17 @@ class SessionCalendar:
         label = self._calendar.date_to_session(self._label(day - dt.timedelta(days=1)), direction="previous")
         return self.session(label.date())
 
+    def session_until(self, day: dt.date) -> Session:
+        """Return the session of ``day``, or the last one before it."""
+        return self.session(day) if self.is_session(day) else self.previous_session(day)
+
     def sessions(self, first: dt.date, last: dt.date) -> list[dt.date]:
         """Return the trading days from ``first`` to ``last``, both included."""
         return [label.date() for label in self._calendar.sessions_in_range(self._label(first), self._label(last))]
 
     def _label(self, day: dt.date) -> str:
-        first, last = self._calendar.first_session.date(), self._calendar.last_session.date()
-        if not first <= day <= last:
+        if not self.knows(day):
+            first, last = self._calendar.first_session.date(), self._calendar.last_session.date()
             raise BadInput(f"{self.mic}'s calendar knows {first} to {last}, not {day}")
         return day.isoformat()
 
