@@ -29,6 +29,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import cfunc, njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 TILE = 128
@@ -116,6 +117,23 @@ def _pointer(_typing, array):
     return types.CPointer(array.dtype)(array), codegen
 
 
+@intrinsic
+def _copy(_typing, target, to, source, at, count):
+    """Copy ``count`` numbers between C-order arrays, from flat index ``at`` to flat index ``to``.
+
+    numba copies slices number by number; this is one memcpy.
+    """
+
+    def codegen(context, builder, signature, args):
+        into = context.make_array(signature.args[0])(context, builder, args[0]).data
+        out_of = context.make_array(signature.args[2])(context, builder, args[2]).data
+        into, out_of = builder.gep(into, [args[1]]), builder.gep(out_of, [args[3]])
+        cgutils.raw_memcpy(builder, into, out_of, args[4], context.get_constant(types.intp, 8))
+        return context.get_dummy_value()
+
+    return types.void(target, types.intp, source, types.intp, types.intp), codegen
+
+
 @njit(nogil=True, fastmath=NAN_SAFE)
 def _close_gaps(ring, sessions, oldest, n_rows, fold_from, col, j, fields, bars):
     """Move symbol j's traded bars up to the newest row but one of a tile, and fetch older ones for the gaps.
@@ -145,23 +163,24 @@ def _close_gaps(ring, sessions, oldest, n_rows, fold_from, col, j, fields, bars)
 @njit(nogil=True, fastmath=NAN_SAFE)
 def _gather(ring, sessions, oldest, n_rows, fold_from, col, width, fields, bars, first, fresh, last_fresh):
     """Fill a tile: the newest row last, above it the traded bars without gaps. Returns the first row to fold."""
-    slots, rows = ring.shape[1], bars.shape[1]
+    slots, n_symbols, rows = ring.shape[1], ring.shape[2], bars.shape[1]
     for field, top in fields:
         for r in range(top, rows):
             slot = (oldest + n_rows - rows + r) % slots
             if field == SESSION:
                 bars[field, r] = sessions[slot]
             else:
-                bars[field, r, :width] = ring[field, slot, col : col + width]
-                bars[field, r, width:] = 0.0  # columns without a symbol: computed, never kept
-    clean = np.ones(TILE, np.bool_)
+                _copy(bars, (field * rows + r) * TILE, ring, (field * slots + slot) * n_symbols + col, width)
+                for j in range(width, TILE):
+                    bars[field, r, j] = 0.0  # columns without a symbol: computed, never kept
+    probe = np.zeros(TILE)  # the sum of the older closes is NaN where one of them is
     for r in range(rows - 1):
         for j in range(TILE):
-            clean[j] &= not math.isnan(bars[CLOSE, r, j])
+            probe[j] += bars[CLOSE, r, j]
     start = rows - 1
     for j in range(TILE):
         first[j], fresh[j] = 0, max(rows - (n_rows - fold_from), 0)
-        if not clean[j]:
+        if math.isnan(probe[j]):
             first[j], fresh[j] = _close_gaps(ring, sessions, oldest, n_rows, fold_from, col + j, j, fields, bars)
         last_fresh[j] = rows if math.isnan(bars[CLOSE, rows - 1, j]) else rows - 1
         start = min(start, fresh[j])
@@ -219,7 +238,7 @@ def _fold(ring, sessions, oldest, n_rows, fold_from, tiles, fields, rows, kernel
         for i in range(kernels.shape[0]):
             address, at, memory, out_at, n_out = kernels[i]
             for s in range(memory):
-                state[s, :width] = state_in[at + s, col : col + width]
+                _copy(state, s * TILE, state_in, (at + s) * n_symbols + col, width)
             pb, pf, pp, ps, po = _pointer(bars), _pointer(first), _pointer(params[i]), _pointer(state), _pointer(values)
             if out_rows > 1:
                 _call(address, pb, pf, _pointer(fresh), pp, ps, po, rows, start, rows, rows)
@@ -229,7 +248,7 @@ def _fold(ring, sessions, oldest, n_rows, fold_from, tiles, fields, rows, kernel
             if memory:
                 _call(address, pb, pf, _pointer(fresh), pp, ps, po, rows, start, rows - 1, 0)
                 for s in range(memory):
-                    state_out[at + s, col : col + width] = state[s, :width]
+                    _copy(state_out, (at + s) * n_symbols + col, state, s * TILE, width)
             if out_rows:
                 _call(address, pb, pf, _pointer(last_fresh), pp, ps, po, rows, rows - 1, rows, 1)
                 for k in range(n_out):
