@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 from tests.loop.town import (
+    BEFORE,
     CALENDAR,
     CLOSE_NS,
     CONFIG,
@@ -334,6 +335,51 @@ def test_a_node_that_died_after_its_last_poll_keeps_what_the_workers_closed(tmp_
         return (await day_in(town))[1]
 
     assert run(main).rows() == expected_rows(town.market)
+
+
+async def first_minutes(town: Town, n_minutes: int) -> Book:
+    """Live through the first minutes, and die."""
+    async with town.desk() as desk:
+        book = await town.open_book(desk)
+        for minute in range(1, n_minutes + 1):
+            await desk.clock.sleep_until(OPEN_NS + minute * MINUTE_NS + DELAY_NS)
+            await run_minute(desk, book, OPEN_NS + minute * MINUTE_NS)
+        return book
+
+
+def test_a_start_into_a_silent_vendor_does_not_wait_for_what_is_kept_already(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+
+    async def main() -> tuple[Book, Kept]:
+        await first_minutes(town, 5)
+        town.market.is_down = _minutes_are_silent_until(OPEN_NS + 8 * MINUTE_NS)
+        return await day_in(town)
+
+    book, kept = run(main)
+    assert kept.rows() == expected_rows(town.market)
+    assert len(book.tally.errors) == 2
+    assert book.portfolio == fold(CONFIG.trade.initial_cash, kept.ledger)
+
+
+def _minutes_are_silent_until(until_ns: int) -> Callable[[str, Any, int], bool]:
+    return lambda _path, params, now_ns: params.get("timeframe") == "1Min" and now_ns < until_ns
+
+
+def test_a_replay_that_is_started_again_goes_on_where_it_ended(tmp_path: Path) -> None:
+    """The simulator's clock begins at the previous close again; what is covered is not lived through twice."""
+    town = Town(tmp_path)
+
+    async def main() -> tuple[Book, Book, Kept]:
+        first = await first_minutes(town, 7)
+        town.now_ns = BEFORE.close_ns
+        return first, *await day_in(town)
+
+    first, second, kept = run(main)
+    assert kept.rows() == expected_rows(town.market)
+    assert second.tally.polls == MINUTES - first.tally.polls
+    assert second.portfolio == fold(CONFIG.trade.initial_cash, kept.ledger)
+    created = [event.created_ns for event in kept.ledger if isinstance(event, Order)]
+    assert created == sorted(created)
 
 
 def test_a_frame_that_reached_one_lane_only_is_published_to_all_again(tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ class Book:
         The market's regime as of the previous close, or why it is unknown.
     poller, publisher, closed
         From the vendor to the lanes, and back from the workers.
+    told_ns
+        How far time has come in the lanes; 0 in fresh ones. A frame that takes it no further closes no minute.
     sources, broker
         Who has opinions, and who works the orders.
     unsaved
@@ -102,6 +104,7 @@ class Book:
     poller: Poller
     publisher: Publisher
     closed: ClosedReader
+    told_ns: int
     sources: Sequence[VoteSource]
     broker: Broker
     tally: Tally = field(default_factory=Tally)

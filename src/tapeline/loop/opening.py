@@ -96,6 +96,7 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         ),
         publisher=publisher,
         closed=closed,
+        told_ns=covered_ns or 0,
         sources=(Counted(_news(desk), tally),),
         broker=PaperBroker(config.trade),
         tally=tally,

@@ -35,10 +35,13 @@ FLUSH_EVERY_MIN = 10
 
 
 async def run_session(desk: Desk, book: Book, on_minute: OnMinute) -> None:
-    """Run the session from now to its close. The caller must be an actor of the desk's clock."""
+    """Run the session from now to its close. The caller must be an actor of the desk's clock.
+
+    A replay that is started again goes on after what is covered: its clock has begun anew, the lanes have not.
+    """
     session, delay_ns = book.session, round(desk.config.feed.publish_delay_s * NS_PER_S)
     while book.poller.covered_ns < session.close_ns:
-        moment_ns = book.poller.next_poll_ns(max(desk.clock.now_ns(), session.open_ns))
+        moment_ns = book.poller.next_poll_ns(max(desk.clock.now_ns(), book.poller.covered_ns + delay_ns))
         if moment_ns > session.close_ns + CLOSING_NS:
             break  # the vendor has not told the last minutes: what is missing stays so, and is among the errors
         await desk.clock.sleep_until(moment_ns)
@@ -54,7 +57,10 @@ async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> None:
     _count_poll(book, report)
     await book.publisher.publish(report.frame)
     as_of_ns = report.frame.as_of_ns
-    closed = await book.closed.read_until(as_of_ns)
+    closed: list[ClosedBatch] = []
+    if as_of_ns > book.told_ns:  # else the workers may have nothing to say to it, as when nobody answered the poll
+        closed = await book.closed.read_until(as_of_ns)
+        book.told_ns = as_of_ns
     before = book.portfolio
     minutes = _minute_bars(closed, as_of_ns)
     settled = await _take(book, closed, minutes, as_of_ns)
