@@ -47,3 +47,14 @@ def test_a_day_beyond_the_calendar_is_refused() -> None:
 
 def test_the_sessions_of_a_week() -> None:
     assert len(CALENDAR.sessions(dt.date(2010, 5, 3), dt.date(2010, 5, 9))) == 5
+
+
+def test_the_calendar_says_what_it_covers() -> None:
+    assert CALENDAR.knows(dt.date(2010, 5, 8))
+    assert not CALENDAR.knows(dt.date(1990, 1, 2))
+    assert not CALENDAR.knows(dt.date(2090, 1, 2))
+
+
+def test_the_session_until_a_day_is_its_own_or_the_one_before() -> None:
+    assert CALENDAR.session_until(dt.date(2010, 5, 7)).day == dt.date(2010, 5, 7)
+    assert CALENDAR.session_until(dt.date(2010, 5, 9)).day == dt.date(2010, 5, 7)

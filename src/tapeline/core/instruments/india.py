@@ -45,7 +45,7 @@ _LAST_YEAR = 2049
 _STRIKE_LIMIT = 1_000_000
 """No Indian strike has seven digits; NIFTY25NOV2524000CE is another vendor's day-month-year spelling."""
 
-_TERMS = r"(?:([0-9]+(?:\.[0-9]+)?)(CE|PE)|FUT)"
+_TERMS = r"(?:([0-9]{1,9}(?:\.[0-9]{1,4})?)(CE|PE)|FUT)"
 _MONTHLY = re.compile(rf"([A-Z0-9&-]+)([0-9]{{2}})({'|'.join(_MONTHS)}){_TERMS}")
 _WEEKLY_REST = re.compile(rf"([0-9]{{2}})([1-9OND])([0-9]{{2}}){_TERMS}")
 _CONTRACT_LIKE = re.compile(r".*[0-9](?:CE|PE)|.*[0-9]{2}[A-Z]{3}FUT")

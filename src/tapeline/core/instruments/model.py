@@ -176,7 +176,9 @@ class Instrument:
 def exact(text: str) -> Decimal:
     """Return the number without trailing zeros or exponent, so that equal strikes are written alike."""
     number = Decimal(text)
-    whole = number.to_integral_value()
+    if not number.is_finite():
+        return number
+    whole = Decimal(int(number))
     return whole if number == whole else number.normalize()
 
 

@@ -75,15 +75,11 @@ def format_equity(symbol: str, form: Form) -> str | None:
     base, _, suffix = symbol.partition(".")
     if form is Form.JOINED:
         return CLASS_ROOT_OF.get(symbol)
-    if not suffix:
-        return symbol
-    if form is Form.DOT or form is Form.PLAIN:
-        return symbol
-    if form is Form.SLASH:
-        return f"{base}/{suffix}"
+    if form in (Form.PLAIN, Form.DOT, Form.SLASH):
+        return symbol.replace(".", "/") if form is Form.SLASH else symbol
     if form in (Form.DASH, Form.YAHOO):
         yahoo = f"P{suffix[2]}" if len(suffix) == 3 else _TO_YAHOO.get(suffix, suffix)
-        return f"{base}-{yahoo}"
+        return f"{base}-{yahoo}" if suffix else base
     if form is Form.MASSIVE:
         return f"{base}p{suffix[2:]}" if suffix.startswith("PR") else symbol
     return None
