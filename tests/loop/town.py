@@ -279,3 +279,14 @@ def run(main: Callable[[], Awaitable[T]], backend: str = "asyncio") -> T:
             return await main()
 
     return anyio.run(limited, backend=backend)
+
+
+async def day_in(town: Town) -> tuple[Book, Kept]:
+    """Live through the day and read what it left in the journal."""
+    book = await town.live()
+    return book, await read_kept(town.folder)
+
+
+def replay(town: Town, backend: str = "asyncio") -> tuple[Book, Kept]:
+    """Run ``day_in`` by itself."""
+    return run(lambda: day_in(town), backend)
