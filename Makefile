@@ -17,7 +17,7 @@ demo: setup ## replay the flash crash of 6 May 2010 from wire to booked fill (AR
 
 test: dev ## run the whole suite (ARGS="-k name" narrows it)
 	@$(BIN)/python scripts/browser_note.py
-	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 check: dev ## format, lint, types, layer law
 	@$(BIN)/ruff format --check .
