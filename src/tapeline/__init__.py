@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tapeline.core.instruments import parse_symbol
     from tapeline.grid import BarGrid, indicator_names, indicators
     from tapeline.kernels.greeks import greeks, implied_vol
     from tapeline.signals.consensus import consensus
@@ -23,10 +24,11 @@ _ROOMS = {
     "indicator_names": "tapeline.grid",
     "greeks": "tapeline.kernels.greeks",
     "implied_vol": "tapeline.kernels.greeks",
+    "parse_symbol": "tapeline.core.instruments",
     "consensus": "tapeline.signals.consensus",
 }
 
-__all__ = ["BarGrid", "consensus", "greeks", "implied_vol", "indicator_names", "indicators"]
+__all__ = ["BarGrid", "consensus", "greeks", "implied_vol", "indicator_names", "indicators", "parse_symbol"]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,13 +21,14 @@ from tapeline.core.clock import Clock, LogicalClock, SystemClock
 from tapeline.core.config import Config
 from tapeline.core.config.load import load
 from tapeline.core.config.secrets import AlpacaKeys, alpaca_keys
-from tapeline.core.errors import BadInput, ProcessDied
+from tapeline.core.errors import BadInput, ConfigError, ProcessDied
 from tapeline.core.home import Home, NodeNote
 from tapeline.core.process import Child, spawn
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.replay import ReplayAuthority
 from tapeline.feed.vendors.alpaca import AlpacaBars, alpaca_hosts
 from tapeline.feed.vendors.google_news import GoogleNews, news_host
+from tapeline.grid import BarGrid, UnknownIndicator
 from tapeline.live.state import LaneState
 from tapeline.loop.desk import Desk, Vendors
 from tapeline.scan.factors import check_weights
@@ -45,6 +46,8 @@ REPLAY_KEYS = AlpacaKeys("replay", "replay")
 
 START_TIMEOUT_S = 60.0
 """Real seconds that the simulator may take to load its market."""
+MAX_DEATHS = 5
+"""Workers that may die within a minute before the node gives up."""
 WATCH_EVERY_S = 0.5
 """Real seconds between two looks at the children."""
 
@@ -90,14 +93,14 @@ async def open_desk(
             "watching the live market needs a vendor key: set APCA_API_KEY_ID and APCA_API_SECRET_KEY, "
             "or see a replay with `tapeline demo`"
         )
-    check_weights(config.scan.weights, config.scan.history_sessions)
+    check_names(config)
     async with AsyncExitStack() as stack:
         stack.enter_context(home.claim())
         home.write_settings(config)
         opened = await Journal.open(home.journal_path, commit_rows=config.store.commit_rows)
         journal = await stack.enter_async_context(opened)
         address = await _stream_server(stack, config, home, say)
-        workers = _Workers(config, home, address)
+        workers = Workers(config, home, address)
         stack.push_async_callback(anyio.to_thread.run_sync, workers.terminate)
         say(f"workers: {len(workers.children)} on {config.streams.lanes} lanes")
         simulator = await _simulator(stack, config, home, say) if replay else None
@@ -117,6 +120,15 @@ async def open_desk(
             watching.start_soon(workers.watch, say)
             yield Desk(config, clock, calendar, vendors, store, journal)
             watching.cancel_scope.cancel()
+
+
+def check_names(config: Config) -> None:
+    """Raise ConfigError for a factor or an indicator that nobody has, before anything starts."""
+    check_weights(config.scan.weights, config.scan.history_sessions)
+    try:
+        BarGrid.empty(("A",), 2).track(config.live.indicators)
+    except UnknownIndicator as error:
+        raise ConfigError(f"live.indicators: {error}") from None
 
 
 async def _stream_server(stack: AsyncExitStack, config: Config, home: Home, say: Say) -> str:
@@ -148,13 +160,14 @@ async def _simulator(stack: AsyncExitStack, config: Config, home: Home, say: Say
     return simulator
 
 
-class _Workers:
+class Workers:
     """The worker processes of a node; one that dies is started again."""
 
     def __init__(self, config: Config, home: Home, address: str) -> None:
         self._home = home
         self._address = address
         self._drain_s = config.node.drain_s
+        self._deaths_s: list[float] = []
         self.children = [self._start(number) for number in range(worker_count(config.streams.workers))]
 
     def _start(self, number: int) -> Child:
@@ -164,7 +177,11 @@ class _Workers:
         return spawn(argv, name=name, log_path=self._home.log_path(name), drain_s=self._drain_s)
 
     async def watch(self, say: Say) -> None:
-        """Start again whoever ends, until cancelled; not when the disk is full or its settings are wrong."""
+        """Start again whoever ends, until cancelled.
+
+        Not when the disk is full, when the worker says what the person has to mend, or when starting again helps
+        nobody: ``MAX_DEATHS`` within a minute.
+        """
         while True:
             await anyio.sleep(WATCH_EVERY_S)
             for number, child in enumerate(self.children):
@@ -172,6 +189,10 @@ class _Workers:
                     self._home.check_space()
                     if child.poll() == BadInput.exit_code:
                         raise BadInput(child.last_words().removeprefix("tapeline: "))
+                    now_s = anyio.current_time()
+                    self._deaths_s = [*(died_s for died_s in self._deaths_s if now_s - died_s < 60.0), now_s]
+                    if len(self._deaths_s) > MAX_DEATHS:
+                        raise ProcessDied(f"{child.name} keeps ending, code {child.poll()}: {child.last_words()}")
                     say(f"{child.name} ended with code {child.poll()} and is started again: {child.last_words()}")
                     await anyio.to_thread.run_sync(child.terminate)
                     self.children[number] = self._start(number)

@@ -23,12 +23,14 @@ def sample(
     as_json: JsonOption = False,
 ) -> None:
     """Resample the shipped real days into a larger universe, as a Parquet file."""
+    from tapeline.sim.market import REAL_SYMBOLS
     from tapeline.sim.resample import sample_universe
 
     sample_universe(out, symbols, seed)
+    resampled = max(0, symbols - REAL_SYMBOLS)
     if as_json:
-        told = {"symbols": symbols, "seed": seed, "label": "resampled", "path": str(out)}
+        told = {"symbols": symbols, "resampled": resampled, "seed": seed, "path": str(out)}
         typer.echo(msgspec.json.encode(told).decode())
     else:
-        typer.echo(f"wrote {out}: {symbols} symbols, resampled from real ones; replay them with")
+        typer.echo(f"wrote {out}: {symbols - resampled} real symbols and {resampled} resampled ones; replay them with")
         typer.echo(f"  TAPELINE_REPLAY__UNIVERSE={out} tapeline demo")

@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from tapeline.core.calendar import Session
-from tapeline.core.errors import Unavailable
+from tapeline.core.errors import BadInput, Unavailable
+from tapeline.core.instruments import underlying_of
 from tapeline.core.outcome import Kind, Outcome, nothing
 from tapeline.core.types import DAY_S, MINUTE_S, BarFrame, Fill, Label
 from tapeline.feed.poller import Poller
@@ -67,8 +68,10 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
     tally.errors += [f"history of {symbol}: {reason}" for symbol, reason in history.missing]
     days = BarGrid.empty(symbols, config.scan.history_sessions + 1, DAY_S, track=TRACKED)
     days.apply(history.frame)
-    publisher = Publisher(desk.store, config.streams.lanes)
+    publisher = Publisher(desk.store, config.streams.lanes, underlying_of)
     covered_ns = await publisher.open()
+    if covered_ns is not None and covered_ns > session.close_ns:
+        raise BadInput(f"this home has seen later days than {session.day}: choose another home for an older day")
     closed = ClosedReader(desk.store, config.streams.lanes, await desk.journal.read_offsets())
     splits = await _splits(desk, symbols, history.frame, session, days)
     minutes = await _minutes_so_far(desk, symbols, session)
