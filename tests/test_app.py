@@ -63,7 +63,7 @@ def test_a_worker_that_says_what_to_mend_ends_the_node_with_that_sentence(
     script = "import sys; print('tapeline: choose fewer lanes', file=sys.stderr); sys.exit(2)"
     workers = _workers(tmp_path, monkeypatch, script)
     try:
-        with pytest.raises(BadInput, match="^choose fewer lanes$"):
-            anyio.run(workers.watch, [].append)
+        with pytest.raises(BadInput, match=r"^choose fewer lanes$"):
+            anyio.run(workers.watch, print)
     finally:
         workers.terminate()

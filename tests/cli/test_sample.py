@@ -19,7 +19,7 @@ def test_the_file_is_a_market_and_the_same_for_the_same_seed(shell: Shell, tmp_p
     answer = shell("sample", "--symbols", str(N_SYMBOLS), "--out", str(one), "--seed", "3", "--json")
     assert answer.code == 0
     told = json.loads(answer.out)
-    assert (told["symbols"], told["resampled"], told["path"]) == (N_SYMBOLS, 0, str(one))
+    assert (told["symbols"], told["resampled"], told["path"]) == (N_SYMBOLS, 2, str(one))
     market = Market.load(universe=one)
     assert len(market.symbols) == N_SYMBOLS
     assert shell("sample", "--symbols", str(N_SYMBOLS), "--out", str(other), "--seed", "3").code == 0
