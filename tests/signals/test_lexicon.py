@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapeline.signals.lexicon import MAX_TITLE, WORDS, lean, normalise
+from tapeline.signals.lexicon import MAX_TITLE, WORDS, lean, normalise, without_name
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,24 @@ def test_any_text_is_bounded_and_normalising_twice_is_once(text: str) -> None:
 
 def test_table_stays_symmetric_in_its_bounds() -> None:
     assert set(WORDS.values()) == {-1.0, -0.5, 0.5, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("title", "left"),
+    [
+        ("Best Buy (BBY) slips", "(BBY) slips"),
+        ("Shares of Best Buy (BBY) slip", "Shares of (BBY) slip"),
+        ("Boost for AT & T (T) holders", "Boost for (T) holders"),
+        ("Best Buy slips", "Best Buy slips"),
+        ("Best Buy (BBYX) slips", "Best Buy (BBYX) slips"),
+        ("(BBY) slips", "(BBY) slips"),
+        ("", ""),
+    ],
+)
+def test_the_name_before_the_symbol_is_no_opinion(title: str, left: str) -> None:
+    symbol = "T" if "(T)" in title else "BBY"
+    assert without_name(title, symbol) == left
+
+
+def test_a_name_with_a_word_of_the_table_does_not_lean() -> None:
+    assert lean(normalise(without_name("Best Buy (BBY) to present at conference", "BBY"))) is None

@@ -11,6 +11,8 @@ import unicodedata
 
 MAX_TITLE = 300
 """Characters that are read; a headline is shorter, and a longer text is not a headline."""
+MAX_NAME_WORDS = 4
+"""Words that a company's name has at most, as headlines shorten them."""
 NEGATION_REACH = 3
 """Words after a negation that it turns: "does not expect a loss"."""
 NEGATED = -0.5
@@ -63,6 +65,23 @@ def normalise(title: str, publisher: str = "") -> str:
     text = unicodedata.normalize("NFKC", title[:MAX_TITLE]).casefold()
     text = text.removesuffix(f" - {publisher.casefold()}") if publisher else text
     return _NOT_WORD.sub(" ", _APOSTROPHES.sub("", text)).strip()
+
+
+def without_name(title: str, symbol: str) -> str:
+    """Return a title without the company's name before its symbol: "Best Buy (BBY) slips" says nothing good.
+
+    Taken away are up to ``MAX_NAME_WORDS`` capitalised words in front of the symbol in brackets. In a headline whose
+    every word is capitalised that may take a verb along: the title then says less, never the opposite.
+    """
+    title = title[:MAX_TITLE]
+    end = title.find(f"({symbol})")
+    if end < 0:
+        return title
+    words = title[:end].split()
+    kept = len(words)
+    while kept and len(words) - kept < MAX_NAME_WORDS and (words[kept - 1][0].isupper() or words[kept - 1] == "&"):
+        kept -= 1
+    return f"{' '.join(words[:kept])} {title[end:]}".strip()
 
 
 def lean(words: str) -> float | None:

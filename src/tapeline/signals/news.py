@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import NS_PER_S, Headline, Vote
-from tapeline.signals.lexicon import lean, normalise
+from tapeline.signals.lexicon import lean, normalise, without_name
 
 GROUP = "news"
 SOURCE = "news.headlines"
@@ -78,7 +78,7 @@ def _leans(headlines: Iterable[Headline], as_of_ns: int, half_life_s: float) -> 
     """Return (weight, lean) of each distinct title that leans, by title, so that order does not matter."""
     first: dict[str, int] = {}
     for headline in headlines:
-        words = normalise(headline.title, headline.publisher)
+        words = normalise(without_name(headline.title, headline.symbol), headline.publisher)
         first[words] = min(headline.event_ns, first.get(words, headline.event_ns))
     leans: list[tuple[float, float]] = []
     for words in sorted(first):
