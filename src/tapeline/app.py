@@ -165,14 +165,15 @@ class Workers:
 
     def __init__(self, config: Config, home: Home, address: str) -> None:
         self._home = home
-        self._address = address
+        # A configured address may hold a password, which has no place on a command line: it is in the settings file.
+        self._address = [] if config.streams.redis_url else ["--address", address]
         self._drain_s = config.node.drain_s
         self._deaths_s: list[float] = []
         self.children = [self._start(number) for number in range(worker_count(config.streams.workers))]
 
     def _start(self, number: int) -> Child:
         name = f"worker-{number}"
-        argv = [sys.executable, "-m", "tapeline.cli", "process", "--address", self._address, "--name", name]
+        argv = [sys.executable, "-m", "tapeline.cli", "process", *self._address, "--name", name]
         argv += ["--config", str(self._home.settings_path)]
         return spawn(argv, name=name, log_path=self._home.log_path(name), drain_s=self._drain_s)
 

@@ -161,3 +161,13 @@ def test_any_value_is_written_so_that_toml_reads_it_back(value: object) -> None:
 def test_a_day_is_written_as_a_day() -> None:
     assert to_toml(dt.date(2010, 5, 6)) == "2010-05-06"
     assert msgspec.convert(tomllib.loads("day = 2010-05-06"), dict[str, dt.date])["day"] == dt.date(2010, 5, 6)
+
+
+@pytest.mark.parametrize("flag", [(), ("--json",)])
+def test_the_password_of_an_address_is_never_shown(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, flag: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("TAPELINE_STREAMS__REDIS_URL", "rediss://me:hush@host:6380/0")
+    answer = shell("config", *flag)
+    assert "hush" not in answer.out + answer.err
+    assert "rediss://***@host:6380/0" in answer.out

@@ -6,6 +6,7 @@ import ast
 import inspect
 import itertools
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from tapeline.core.config.tree import Section
 from tapeline.core.errors import BadInput
 from tapeline.core.home import default_home
 
+_CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file instead of the home's tapeline.toml.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
@@ -37,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
 def show(path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show every setting, its value and where it comes from."""
     loaded = load_settings(path)
-    rows = [(where, value, loaded.origins[where]) for where, value in leaves(loaded.config)]
+    rows = [(where, without_password(value), loaded.origins[where]) for where, value in leaves(loaded.config)]
     if as_json:
         tree_of = {where: {"value": value, "from": origin} for where, value, origin in rows}
         typer.echo(msgspec.json.encode(tree_of).decode())
@@ -103,6 +105,11 @@ def _reasons(kind: type[Section]) -> dict[str, str]:
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(after, ast.Expr):
             reasons[field.target.id] = inspect.cleandoc(str(ast.literal_eval(after.value)))
     return reasons
+
+
+def without_password(value: Any) -> Any:
+    """Return a setting as it may be shown: the user and password of an address are starred out."""
+    return _CREDENTIALS.sub("***@", value) if isinstance(value, str) else value
 
 
 def to_toml(value: Any) -> str:
