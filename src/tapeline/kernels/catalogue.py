@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tapeline.kernels.engine import MAX_PARAMS, Body
 
@@ -73,15 +74,19 @@ class Kernel:
             raise UnknownIndicator(f"{name}: parameters are positive")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Instance:
-    """A kernel with its parameters: what is computed, whatever number of its outputs is asked for."""
+    """A kernel with its parameters: what is computed, whatever number of its outputs is asked for.
+
+    There is one object for each (``find`` hands it out), so it is looked up by identity.
+    """
 
     kernel: Kernel
     params: Params
 
 
 _outputs: dict[str, tuple[Kernel, int]] = {}
+_instances: dict[tuple[Kernel, Params], Instance] = {}
 
 
 def register(*kernels: Kernel) -> None:
@@ -93,6 +98,7 @@ def register(*kernels: Kernel) -> None:
             _outputs[template] = (kernel, index)
 
 
+@lru_cache(maxsize=4096)
 def find(name: str) -> tuple[Instance, int]:
     """Return the instance and the index of its output that a name means."""
     params = tuple(float(number) for number in _NUMBER.findall(name))
@@ -101,7 +107,7 @@ def find(name: str) -> tuple[Instance, int]:
         raise UnknownIndicator(f"no indicator is called {name!r}; indicator_names() lists them")
     kernel, index = found
     kernel.check(name, params)
-    return Instance(kernel, params), index
+    return _instances.setdefault((kernel, params), Instance(kernel, params)), index
 
 
 def _spell(template: str, params: Params) -> str:

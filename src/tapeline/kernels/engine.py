@@ -135,33 +135,38 @@ def _copy(_typing, target, to, source, at, count):
 
 
 @njit(nogil=True, fastmath=NAN_SAFE)
-def _close_gaps(ring, sessions, oldest, n_rows, fold_from, col, j, fields, bars):
+def _close_gaps(ring, sessions, oldest, n_rows, fold_from, col, j, fields, bars, came_from):
     """Move symbol j's traded bars up to the newest row but one of a tile, and fetch older ones for the gaps.
 
-    Returns the row of its oldest bar and the row of its first bar to fold.
+    ``came_from`` is room for the row each bar came from. Returns the row of the symbol's oldest bar and the row of its
+    first bar to fold.
     """
     slots, rows = ring.shape[1], bars.shape[1]
+    outside = n_rows - rows  # older rows than the tile's
     at, fresh = rows - 2, rows - 1
     for row in range(n_rows - 2, -1, -1):
-        r, slot = row - (n_rows - rows), (oldest + row) % slots
-        if math.isnan(bars[CLOSE, r, j] if r >= 0 else ring[CLOSE, slot, col]):
+        r = row - outside
+        if math.isnan(bars[CLOSE, r, j] if r >= 0 else ring[CLOSE, (oldest + row) % slots, col]):
             continue
-        for field, top in fields:
-            if at >= top and r >= top:
-                bars[field, at, j] = bars[field, r, j]
-            elif at >= top:
-                bars[field, at, j] = sessions[slot] if field == SESSION else ring[field, slot, col]
+        came_from[at] = r
         fresh = at if row >= fold_from else fresh
         at -= 1
         if at < 0:
             break
     for field, top in fields:
+        for to in range(rows - 2, max(at, top - 1), -1):
+            r = came_from[to]
+            if r >= top:
+                bars[field, to, j] = bars[field, r, j]
+            else:
+                slot = (oldest + outside + r) % slots
+                bars[field, to, j] = sessions[slot] if field == SESSION else ring[field, slot, col]
         bars[field, top : at + 1, j] = math.nan
     return at + 1, fresh
 
 
 @njit(nogil=True, fastmath=NAN_SAFE)
-def _gather(ring, sessions, oldest, n_rows, fold_from, col, width, fields, bars, first, fresh, last_fresh):
+def _gather(ring, sessions, oldest, n_rows, fold_from, col, width, fields, bars, first, fresh, last_fresh, room):
     """Fill a tile: the newest row last, above it the traded bars without gaps. Returns the first row to fold."""
     slots, n_symbols, rows = ring.shape[1], ring.shape[2], bars.shape[1]
     for field, top in fields:
@@ -181,7 +186,7 @@ def _gather(ring, sessions, oldest, n_rows, fold_from, col, width, fields, bars,
     for j in range(TILE):
         first[j], fresh[j] = 0, max(rows - (n_rows - fold_from), 0)
         if math.isnan(probe[j]):
-            first[j], fresh[j] = _close_gaps(ring, sessions, oldest, n_rows, fold_from, col + j, j, fields, bars)
+            first[j], fresh[j] = _close_gaps(ring, sessions, oldest, n_rows, fold_from, col + j, j, fields, bars, room)
         last_fresh[j] = rows if math.isnan(bars[CLOSE, rows - 1, j]) else rows - 1
         start = min(start, fresh[j])
     return start
@@ -229,12 +234,14 @@ def _fold(ring, sessions, oldest, n_rows, fold_from, tiles, fields, rows, kernel
     n_symbols, out_rows = ring.shape[2], out.shape[1]
     bars = np.empty((FIELDS, rows, TILE))
     first, fresh, last_fresh = np.empty(TILE, np.int64), np.empty(TILE, np.int64), np.empty(TILE, np.int64)
+    room = np.empty(rows, np.int64)
     state = np.zeros((max(kernels[:, 2].max(), 1), TILE))
     values = np.empty((kernels[:, 4].max(), max(out_rows, 1), TILE))
     for tile in range(tiles[0], tiles[1]):
         col = tile * TILE
         width = min(TILE, n_symbols - col)
-        start = _gather(ring, sessions, oldest, n_rows, fold_from, col, width, fields, bars, first, fresh, last_fresh)
+        tile_of = (col, width, fields, bars, first, fresh, last_fresh, room)
+        start = _gather(ring, sessions, oldest, n_rows, fold_from, *tile_of)
         for i in range(kernels.shape[0]):
             address, at, memory, out_at, n_out = kernels[i]
             for s in range(memory):

@@ -106,10 +106,11 @@ def aroon(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
         for k in range(oldest + 1, r + 1):
             recent = 100.0 * (k - oldest) / window
             for j in range(TILE):
-                up[j] = recent if bars[HIGH, k, j] >= high[j] else up[j]
-                down[j] = recent if bars[LOW, k, j] <= low[j] else down[j]
-                high[j] = max(high[j], bars[HIGH, k, j])
-                low[j] = min(low[j], bars[LOW, k, j])
+                top, bottom, rose, fell = bars[HIGH, k, j], bars[LOW, k, j], up[j], down[j]
+                up[j] = recent if top >= high[j] else rose
+                down[j] = recent if bottom <= low[j] else fell
+                high[j] = max(high[j], top)
+                low[j] = min(low[j], bottom)
         for j in range(TILE):
             full = r - first[j] >= window
             osc[j] = up[j] - down[j] if full else math.nan

@@ -95,7 +95,7 @@ def evaluate(
         kernels[i] = (address_of(kernel.body), *program.places[instance], n_out, len(kernel.outputs))
         params[i, : len(instance.params)] = instance.params
         n_out += len(kernel.outputs)
-    out = np.full((n_out, out_rows, n_symbols), np.nan)
+    out = np.empty((n_out, out_rows, n_symbols))
     n_fold = bars.n_rows - fold_from
     needs = {CLOSE: 1}
     for instance, (*_, depth, _, _) in zip(instances, kernels.tolist(), strict=True):
@@ -110,6 +110,8 @@ def evaluate(
     def work(low: int, high: int) -> None:
         fold(*head, (low, high), fields, rows, kernels, params, state_in, state_out, out)
 
-    if instances and bars.n_rows and n_symbols:
+    if instances and bars.n_rows:
         share(work, -(-n_symbols // TILE))
+    else:
+        out[:] = np.nan
     return {instance: out[k[3] : k[3] + k[4]] for instance, k in zip(instances, kernels, strict=True)}

@@ -45,8 +45,12 @@ def recall(state, at, fresh, ring):
 
     The ring keeps row r of the tile at r modulo its length, so a symbol's memory ends just before its first fresh row.
     """
-    size = len(ring)
+    size, usual = len(ring), min(fresh)
+    for k in range(size):
+        ring[(usual + k) % size] = state[at + k]
     for j in range(TILE):
+        if fresh[j] == usual:
+            continue
         slot = fresh[j] % size
         for k in range(size):
             ring[slot, j] = state[at + k, j]
