@@ -88,8 +88,7 @@ def test_no_limit_is_ever_broken(case: tuple[list[Intent], Portfolio, dict[str, 
     pending = [(o.order.symbol, o.remaining) for o in before.open_orders.values() if o.order.side is Side.BUY]
     asked = [*pending, *((one.symbol, one.qty) for one in buys)]
     spent = {
-        name: sum(qty for symbol, qty in asked if symbol == name) * unit_cost(prices.get(name, 0.0), tuned)
-        for name in NAMES
+        name: sum(qty * unit_cost(prices[name], tuned) for symbol, qty in asked if symbol == name) for name in NAMES
     }
     worth = {
         name: spent[name] + (before.positions[name].qty * prices[name] if name in before.positions else 0.0)
