@@ -1,31 +1,28 @@
 """``bench kernels``: 50 indicators of a whole market, beside TA-Lib and others on the same input in the same run.
 
-In: ``benchmarks/kernels.toml``.  Out: medians in milliseconds, the largest distance from TA-Lib, the bandwidth floor
-and what compiling costs. Peers that are not measured are named, never guessed.
+In: ``benchmarks/kernels.toml``.  Out: medians in milliseconds, the largest distance from TA-Lib, the bandwidth floor,
+growth to ten times the symbols, and what compiling, starting and memory cost. Peers that are not measured are named,
+never guessed.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
-import re
-import subprocess
-import sys
-import tempfile
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tapeline.bench.kernel_costs import cold_start_s, compile_s, peak_memory
+from tapeline.bench.kernel_peers import Symbols, pandas_ta_s, polars_talib_s, talib_loop, talipp_step_s
 from tapeline.core.errors import BadInput
 from tapeline.core.types import BAR_FIELDS, DAY_S, F64, NS_PER_S, BarFrame, Label
 from tapeline.grid import BarGrid, indicators
 
 SPEC = Path(__file__).resolve().parents[3] / "benchmarks" / "kernels.toml"
-_NUMBER = re.compile(r"(?<=_)\d+(?:\.\d+)?(?=_|$)")
 _OHLCV = BAR_FIELDS[:5]
 Panel = dict[str, F64]
 
@@ -82,23 +79,14 @@ def frame_of(panel: Panel, row: int, symbols: tuple[str, ...]) -> BarFrame:
     return BarFrame(DAY_S, "made", Label.SIMULATED, int(events[0]), symbols, events, **columns, vwap=none, trades=none)
 
 
-def talib_loop(panel: Panel, n_bars: int, names: list[str]) -> dict[str, F64]:
-    """Return the last values from a Python loop over TA-Lib, a symbol's gaps taken out before."""
-    from tapeline.bench.oracles import TALIB  # needs TA-Lib, which only development has
-
-    calls = [(name, TALIB[_NUMBER.sub("#", name)], [float(x) for x in _NUMBER.findall(name)]) for name in names]
-    n_symbols = panel["close"].shape[1]
-    out = {name: np.full(n_symbols, np.nan) for name in names}
-    for column in range(n_symbols):
-        fields = [np.ascontiguousarray(panel[name][:n_bars, column]) for name in _OHLCV]
-        traded = ~np.isnan(fields[3])
-        if not traded[-1]:
-            continue
-        if not traded.all():
-            fields = [field[traded] for field in fields]
-        for name, call, numbers in calls:
-            out[name][column] = call(*fields, *numbers)[-1]
-    return out
+def symbols_of(panel: Panel, n_bars: int) -> tuple[Symbols, list[int]]:
+    """Return the fields of each symbol that traded last, contiguous and without gaps, and their columns."""
+    columns = np.flatnonzero(~np.isnan(panel["close"][n_bars - 1])).tolist()
+    symbols: Symbols = []
+    for column in columns:
+        traded = ~np.isnan(panel["close"][:n_bars, column])
+        symbols.append({name[0]: np.ascontiguousarray(panel[name][:n_bars, column][traded]) for name in _OHLCV})
+    return symbols, columns
 
 
 def largest_error(ours: dict[str, F64], theirs: dict[str, F64]) -> float:
@@ -126,18 +114,52 @@ def floor_ms(panel: Panel, n_bars: int, repeats: int) -> float:
     return median_ms(lambda: share(read, 16), repeats)
 
 
-def compile_s() -> float:
-    """Return the seconds a fresh process needs to compile every kernel into an empty cache."""
-    code = "from time import time; from tapeline.kernels import warm; a = time(); warm(); print(time() - a)"
-    with tempfile.TemporaryDirectory() as folder:
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "NUMBA_CACHE_DIR": folder, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    return float(run.stdout)
+def refold_ms(grid: BarGrid, names: list[str], repeats: int) -> float:
+    """Return the time of all outputs from the bars alone, as if never asked before."""
+
+    def refold() -> None:
+        grid.anchors.forget_heads()
+        indicators(grid, names)
+
+    refold()
+    return median_ms(refold, repeats)
+
+
+def growth(panel: Panel, n_bars: int, names: list[str], hot_ms: float) -> float:
+    """Return the time for ten times the symbols over the time for the panel's: 10 is linear."""
+    wide = {name: np.tile(panel[name][:n_bars], (1, 10)) for name in _OHLCV}
+    return refold_ms(grid_of(wide, n_bars, names), names, 3) / hot_ms
+
+
+def other_peers(symbols: Symbols, names: list[str], sample: int) -> Iterator[tuple[str, str, str, float | None]]:
+    """Yield each further peer: its name, what was done, the name of its figure and the figure in milliseconds."""
+    few = symbols[:: max(len(symbols) // sample, 1)][:sample]
+    scale = len(symbols) / len(few)
+    scaled = f"measured on {len(few)} of the symbols, scaled to all"
+    talipp = f"one new bar, 47 of the 50 outputs, {scaled}"
+    peers: list[tuple[str, str, str, str, Callable[[], float]]] = [
+        ("polars-talib", "polars_talib", "measured", "polars_talib_ms", lambda: polars_talib_s(symbols, names)),
+        ("pandas-ta-classic", "pandas_ta_classic", scaled, "pandas_ta_ms", lambda: pandas_ta_s(few) * scale),
+        ("talipp", "talipp", talipp, "talipp_step_ms", lambda: talipp_step_s(few) * scale),
+    ]
+    for peer, module, how, figure, measure in peers:
+        if importlib.util.find_spec(module) is None:
+            yield peer, "not installed", figure, None
+        else:
+            measure()
+            yield peer, how, figure, 1e3 * measure()
+
+
+def step_ms(panel: Panel, grid: BarGrid, n_bars: int, names: list[str], repeats: int) -> float:
+    """Return the time to take one new bar of every symbol in and to have all outputs of it."""
+    frames = iter([frame_of(panel, row, grid.symbols) for row in range(n_bars, n_bars + repeats + 1)])
+
+    def step() -> None:
+        grid.apply(next(frames))
+        indicators(grid, names)
+
+    step()
+    return median_ms(step, repeats)
 
 
 def run(*, quick: bool) -> dict[str, Any]:
@@ -157,43 +179,36 @@ def run(*, quick: bool) -> dict[str, Any]:
     shape = dict(spec["panel"])
     if quick:
         shape["symbols"] //= 10
-    n_bars, repeats = int(shape["bars"]), 5 if quick else 15
+    n_bars, repeats = int(shape["bars"]), 7 if quick else 25
     panel = made_panel(shape, n_bars + repeats + 1)
     grid = grid_of(panel, n_bars, names)
     ours = indicators(grid, names)
-
-    def refold() -> None:
-        grid.anchors.forget_heads()
-        indicators(grid, names)
-
-    hot = median_ms(refold, repeats)
-    started = time.perf_counter()
-    theirs = talib_loop(panel, n_bars, names)
-    loop = 1e3 * (time.perf_counter() - started)
-    frames = iter([frame_of(panel, row, grid.symbols) for row in range(n_bars, n_bars + repeats + 1)])
-
-    def step() -> None:
-        grid.apply(next(frames))
-        indicators(grid, names)
-
-    step()
+    hot = refold_ms(grid, names, repeats)
+    symbols, columns = symbols_of(panel, n_bars)
+    theirs = talib_loop(symbols, names)
+    loop = median_ms(lambda: talib_loop(symbols, names), 3)
+    step = step_ms(panel, grid, n_bars, names, repeats)
+    peers = list(other_peers(symbols, names, 5 if quick else 20))
+    figures = {figure: value for _, _, figure, value in peers if value is not None}
+    peak_x_panel, peak_mb = peak_memory(names, n_bars, shape["symbols"])
     results = {
         "outputs": len(names),
         "symbols": shape["symbols"],
         "bars": n_bars,
         "hot_ms": hot,
-        "step_ms": median_ms(step, repeats),
+        "step_ms": step,
         "talib_loop_ms": loop,
         "ratio_talib": loop / hot,
-        "max_err_talib": largest_error(ours, theirs),
+        "max_err_talib": largest_error({name: ours[name][columns] for name in names}, theirs),
+        **figures,
+        "ratio_talipp_step": figures["talipp_step_ms"] / step if "talipp_step_ms" in figures else None,
         "floor_ms": floor_ms(panel, n_bars, repeats),
+        f"scale_{10 * shape['symbols']}": growth(panel, n_bars, names, hot),
+        "panel_mb": sum(panel[name][:n_bars].nbytes for name in _OHLCV) / 1e6,
+        "peak_x_panel": peak_x_panel,
+        "peak_mb": peak_mb,
+        "cold_start_s": cold_start_s(1 if quick else 3),
         "compile_s": compile_s(),
     }
-    return {"results": results, "peers": {"talib": "measured", **other_peers()}}
-
-
-def other_peers() -> dict[str, str]:
-    """Return which further peers this environment has."""
-    modules = {"polars-talib": "polars_talib", "pandas-ta-classic": "pandas_ta_classic", "talipp": "talipp"}
-    there = {peer: importlib.util.find_spec(module) is not None for peer, module in modules.items()}
-    return {peer: "installed, not measured" if found else "not installed" for peer, found in there.items()}
+    talib = "measured: one call per function, arrays made contiguous and gaps taken out before, untimed"
+    return {"results": results, "peers": {"talib": talib} | {peer: how for peer, how, _, _ in peers}}
