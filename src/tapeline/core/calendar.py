@@ -39,7 +39,7 @@ class SessionCalendar:
         The first day that is needed; the calendar is built from there on.
     """
 
-    def __init__(self, mic: str = "XNYS", first: dt.date = dt.date(2009, 1, 1)) -> None:
+    def __init__(self, mic: str = "XNYS", first: dt.date = dt.date(2006, 1, 1)) -> None:
         self.mic = mic
         self._calendar = _calendar(mic, first)
 

@@ -72,11 +72,12 @@ class Child:
         return line
 
     def last_words(self) -> str:
-        """Return the last line of its log, for messages."""
+        """Return the last sentence of its log, for messages: what it told a person, else its last line."""
         if self.log_path is None or not self.log_path.is_file():
             return "it keeps no log"
         lines = self.log_path.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"its log {self.log_path} is empty"
+        told = [line for line in lines if line.startswith("tapeline")]
+        return (told or lines or [f"its log {self.log_path} is empty"])[-1]
 
     def terminate(self) -> int:
         """Ask it to end, wait at most ``drain_s`` and a little, and return its exit code."""
