@@ -4,7 +4,7 @@ In: the grid's ring, as it drops, appends and revises rows.  Out: values of indi
 Refuses to guess: a kernel that was first asked for after bars had been dropped has no past; its values are NaN until
 the missing past weighs less than 1e-9.
 
-Two matrices of states: ``anchor`` stands just before the oldest row, ``head`` just before the newest one, which may
+Two sets of states: the anchors stand just before the oldest row, the heads just before the newest one, which may
 still be revised. Asking again after one more bar folds two rows, not all of them.
 """
 
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from tapeline.core.types import F64
 from tapeline.kernels.catalogue import Instance, find
-from tapeline.kernels.engine import CLOSE
-from tapeline.kernels.plan import Bars, Program, evaluate
+from tapeline.kernels.engine import CLOSE, TILE
+from tapeline.kernels.plan import Bars, Program, evaluate, no_states, states_by_symbol, states_by_tile
 
 NO_HEAD = -1
 
@@ -37,10 +37,21 @@ class Anchors:
     def __init__(self, n_symbols: int) -> None:
         self.program = Program()
         self.names: list[str] = []
-        self.anchor: F64 = np.zeros((0, n_symbols))
+        self.n_symbols = n_symbols
+        self._anchor: F64 = no_states(n_symbols)
         self.cold: NDArray[np.bool_] = np.zeros((0, n_symbols), np.bool_)
-        self._head: F64 = np.zeros((0, n_symbols))
+        self._head: F64 = no_states(n_symbols)
         self._head_row: dict[Instance, int] = {}
+
+    @property
+    def anchor(self) -> F64:
+        """States just before the oldest row, float64 (n_state, n_symbols). A copy; set it as a whole."""
+        return states_by_symbol(self._anchor, self.n_symbols)
+
+    @anchor.setter
+    def anchor(self, states: F64) -> None:
+        self._anchor = states_by_tile(states.reshape(self.cold.shape))
+        self._head_row.clear()
 
     def track(self, names: Sequence[str], *, has_past: bool) -> None:
         """Keep anchors for these indicators from now on; ``has_past`` says that bars were dropped before."""
@@ -50,18 +61,18 @@ class Anchors:
         new = self.program.add(new_names)
         self.names += new_names
         if new:
-            grow = ((0, self.program.n_state - len(self.anchor)), (0, 0))
-            self.anchor = np.pad(self.anchor, grow)
-            self.cold = np.pad(self.cold, grow, constant_values=has_past)
-            self._head = np.pad(self._head, grow)
+            rows = (0, self.program.n_state - len(self.cold))
+            self._anchor = np.pad(self._anchor, ((0, 0), rows, (0, 0)))
+            self._head = np.pad(self._head, ((0, 0), rows, (0, 0)))
+            self.cold = np.pad(self.cold, (rows, (0, 0)), constant_values=has_past)
 
     def settled(self, name: str, newest_traded: F64) -> NDArray[np.bool_]:
         """Return, per symbol, whether the kernel of a tracked indicator knows enough of the past."""
         instance = find(name)[0]
         at, depth = self.program.places[instance]
         if not depth:
-            return np.ones(self.anchor.shape[1], np.bool_)
-        enough = self._head[at] + newest_traded > instance.kernel.settle(instance.params)
+            return np.ones(self.n_symbols, np.bool_)
+        enough = self._row(self._head, at) + newest_traded > instance.kernel.settle(instance.params)
         return np.asarray(~self.cold[at] | enough)
 
     def changed(self, row: int) -> None:
@@ -74,7 +85,7 @@ class Anchors:
 
     def forget_symbol(self, column: int, *, has_past: bool) -> None:
         """Start a symbol's kernels anew: its past no longer fits its bars."""
-        self.anchor[:, column] = 0.0
+        self._anchor[column // TILE, :, column % TILE] = 0.0
         self.cold[:, column] = has_past
         self._head_row.clear()
 
@@ -82,7 +93,7 @@ class Anchors:
         """Move the anchors over the ``n_drop`` oldest rows of ``bars``; the row after them must exist."""
         remembering = [instance for instance in self.program.places if self._remembers(instance)]
         seen = replace(bars, n_rows=n_drop + 1)
-        evaluate(self.program, remembering, seen, 0, self.anchor, self.anchor, 0)
+        evaluate(self.program, remembering, seen, 0, self._anchor, self._anchor, 0)
 
     def values(self, names: Sequence[str], bars: Bars, first_row: int, *, all_rows: bool) -> dict[str, F64]:
         """Return the indicators of the newest row or of all rows.
@@ -92,7 +103,7 @@ class Anchors:
         wanted = {name: find(name) for name in names}
         instances = list(dict.fromkeys(instance for instance, _ in wanted.values()))
         if all_rows:
-            found = evaluate(self.program, instances, bars, 0, self.anchor, self._head, bars.n_rows)
+            found = evaluate(self.program, instances, bars, 0, self._anchor, self._head, bars.n_rows)
         else:
             found = {}
             begin = {i: max(self._head_row.get(i, NO_HEAD) - first_row, 0) for i in instances if self._remembers(i)}
@@ -104,6 +115,10 @@ class Anchors:
             self._mask_unsettled(instance, bars, out)
         return {name: found[i][k] if all_rows else found[i][k, 0] for name, (i, k) in wanted.items()}
 
+    def _row(self, states: F64, at: int) -> F64:
+        """Return one row of states, float64 (n_symbols,). A copy."""
+        return states[:, at].reshape(-1)[: self.n_symbols]
+
     def _remembers(self, instance: Instance) -> bool:
         """Return whether a kernel has a state."""
         return self.program.places[instance][1] > 0
@@ -111,7 +126,7 @@ class Anchors:
     def _newest(self, group: list[Instance], bars: Bars, first_row: int, fold_from: int) -> dict[Instance, F64]:
         newest = bars.n_rows - 1
         has_head = all(self._head_row.get(i, NO_HEAD) >= first_row for i in group if self._remembers(i))
-        start = self._head if has_head else self.anchor
+        start = self._head if has_head else self._anchor
         found = evaluate(self.program, group, bars, min(fold_from, newest), start, self._head, 1)
         self._head_row |= {instance: first_row + newest for instance in group if self._remembers(instance)}
         return found
@@ -122,6 +137,6 @@ class Anchors:
         if not depth or not self.cold[at].any():
             return
         slots = (bars.oldest + np.arange(bars.n_rows)) % bars.ring.shape[1]
-        seen = self.anchor[at] + np.cumsum(~np.isnan(bars.ring[CLOSE, slots]), axis=0)
+        seen = self._row(self._anchor, at) + np.cumsum(~np.isnan(bars.ring[CLOSE, slots]), axis=0)
         young = self.cold[at] & (seen <= instance.kernel.settle(instance.params))
         out[:, young[-out.shape[1] :]] = np.nan

@@ -246,7 +246,9 @@ class BarGrid:
         grid._sessions[:] = self._sessions
         grid._oldest, grid._n, grid.dropped = self._oldest, self._n, self.dropped
         grid.anchors.track(self.anchors.names, has_past=False)  # a new symbol has no past that could be missing
-        grid.anchors.anchor[:, new] = self.anchors.anchor[:, old]
+        states = grid.anchors.anchor
+        states[:, new] = self.anchors.anchor[:, old]
+        grid.anchors.anchor = states
         grid.anchors.cold[:, new] = self.anchors.cold[:, old]
         return grid
 
@@ -298,9 +300,8 @@ class BarGrid:
             grid._revision[:n] = np.frombuffer(kept.revision, np.int64).reshape(n, width)
             grid._n, grid.dropped = n, kept.dropped
             grid.track(kept.tracked)
-            shape = grid.anchors.anchor.shape
-            grid.anchors.anchor[:] = np.frombuffer(kept.anchor).reshape(shape)
-            grid.anchors.cold[:] = np.frombuffer(kept.cold, np.bool_).reshape(shape)
+            grid.anchors.anchor = np.frombuffer(kept.anchor)
+            grid.anchors.cold[:] = np.frombuffer(kept.cold, np.bool_).reshape(grid.anchors.cold.shape)
         except (msgspec.DecodeError, BadInput, ValueError) as error:
             raise BadMessage(f"these bytes are no snapshot of a grid: {error}") from error
         return grid

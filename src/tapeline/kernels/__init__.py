@@ -12,7 +12,7 @@ import numpy as np
 from tapeline.kernels import averages, momentum, oscillators, statistics, trend, volatility, volume
 from tapeline.kernels.catalogue import UnknownIndicator, all_kernels, indicator_names
 from tapeline.kernels.engine import TRADES, address_of
-from tapeline.kernels.plan import Bars, Program, evaluate
+from tapeline.kernels.plan import Bars, Program, evaluate, no_states
 
 FAMILIES = (averages, momentum, oscillators, trend, volatility, volume, statistics)
 """The modules whose kernels are registered."""
@@ -38,7 +38,7 @@ def warm(progress: Callable[[int, int], None] | None = None) -> int:
             progress(done, len(kernels))
     program = Program()
     program.add(["sma_5"])
-    empty = np.zeros((0, 1))
+    empty = no_states(1)
     evaluate(program, list(program.places), Bars(np.ones((TRADES + 1, 2, 1)), np.zeros(2), 0, 2), 0, empty, empty, 1)
     return len(kernels)
 

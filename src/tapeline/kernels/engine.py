@@ -226,12 +226,13 @@ def _fold(ring, sessions, oldest, n_rows, fold_from, tiles, fields, rows, kernel
     kernels : int64 (n_kernels, 5)
         Address, first state row, state rows, first output, outputs of each kernel.
     params : float64 (n_kernels, MAX_PARAMS)
-    state_in, state_out : float64 (n_state, n_symbols)
-        ``state_out`` gets the states just before the newest row. May be the same array.
+    state_in, state_out : float64 (n_tiles, n_state, TILE)
+        ``state_out`` gets the states just before the newest row. May be the same array. A tile's states lie together,
+        so that one more bar reads and writes them at the speed of memory.
     out : float64 (n_outputs, out_rows, n_symbols)
         ``out_rows`` is 0 (states only), 1 (the newest bar) or ``n_rows`` (all bars; then ``rows`` must be ``n_rows``).
     """
-    n_symbols, out_rows = ring.shape[2], out.shape[1]
+    n_symbols, n_state, out_rows = ring.shape[2], state_in.shape[1], out.shape[1]
     bars = np.empty((FIELDS, rows, TILE))
     first, fresh, last_fresh = np.empty(TILE, np.int64), np.empty(TILE, np.int64), np.empty(TILE, np.int64)
     room = np.empty(rows, np.int64)
@@ -244,8 +245,8 @@ def _fold(ring, sessions, oldest, n_rows, fold_from, tiles, fields, rows, kernel
         start = _gather(ring, sessions, oldest, n_rows, fold_from, *tile_of)
         for i in range(kernels.shape[0]):
             address, at, memory, out_at, n_out = kernels[i]
-            for s in range(memory):
-                _copy(state, s * TILE, state_in, (at + s) * n_symbols + col, width)
+            here = (tile * n_state + at) * TILE
+            _copy(state, 0, state_in, here, memory * TILE)
             pb, pf, pp, ps, po = _pointer(bars), _pointer(first), _pointer(params[i]), _pointer(state), _pointer(values)
             if out_rows > 1:
                 _call(address, pb, pf, _pointer(fresh), pp, ps, po, rows, start, rows, rows)
@@ -254,8 +255,7 @@ def _fold(ring, sessions, oldest, n_rows, fold_from, tiles, fields, rows, kernel
                 continue
             if memory:
                 _call(address, pb, pf, _pointer(fresh), pp, ps, po, rows, start, rows - 1, 0)
-                for s in range(memory):
-                    _copy(state_out, (at + s) * n_symbols + col, state, s * TILE, width)
+                _copy(state_out, here, state, 0, memory * TILE)
             if out_rows:
                 _call(address, pb, pf, _pointer(last_fresh), pp, ps, po, rows, rows - 1, rows, 1)
                 for k in range(n_out):

@@ -61,6 +61,25 @@ class Bars:
     n_rows: int
 
 
+def no_states(n_symbols: int) -> F64:
+    """Return the states of no kernel, float64 (n_tiles, 0, TILE)."""
+    return np.zeros((-(-n_symbols // TILE), 0, TILE))
+
+
+def states_by_symbol(states: F64, n_symbols: int) -> F64:
+    """Return states as (n_state, n_symbols). A copy."""
+    n_tiles, n_state, _ = states.shape
+    return states.transpose(1, 0, 2).reshape(n_state, n_tiles * TILE)[:, :n_symbols].copy()
+
+
+def states_by_tile(matrix: F64) -> F64:
+    """Return states, given as (n_state, n_symbols), as kernels see them. A copy."""
+    n_state, n_symbols = matrix.shape
+    n_tiles = -(-n_symbols // TILE)
+    padded = np.pad(matrix, ((0, 0), (0, n_tiles * TILE - n_symbols)))
+    return np.ascontiguousarray(padded.reshape(n_state, n_tiles, TILE).transpose(1, 0, 2))
+
+
 def evaluate(
     program: Program,
     instances: Sequence[Instance],
@@ -76,7 +95,7 @@ def evaluate(
     ----------
     fold_from
         ``state_in`` holds the states just before this row.
-    state_in, state_out : float64 (n_state, n_symbols)
+    state_in, state_out : float64 (n_tiles, n_state, TILE)
         ``state_out`` receives the states just before the newest row; untouched when all rows are asked for.
     out_rows
         0, 1 (the newest bar) or ``bars.n_rows``.
