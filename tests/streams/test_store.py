@@ -195,3 +195,15 @@ async def test_an_address_that_is_none_is_refused(kind: tuple[str, str]) -> None
     with pytest.raises(ConfigError, match=r"streams\.redis_url"):
         async with connect("http://localhost"):
             raise AssertionError("it opened")
+
+
+async def test_a_loop_of_nothing_but_reads_can_be_cancelled(store: LaneStore) -> None:
+    reads = 0
+    with anyio.CancelScope() as scope:
+        while reads < 10:
+            await store.read(0, BEGINNING, count=1, block_s=0.001)
+            reads += 1
+            if reads == 3:
+                scope.cancel()
+    assert scope.cancelled_caught
+    assert reads < 10

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -80,7 +81,7 @@ class ValkeyLaneStore:
         self._commit = client.register_script(scripts.COMMIT)
 
     async def _reply(self, command: Any) -> Any:
-        """Await one command to its end, whatever happens to the caller.
+        """Await one command to its end, whatever happens to the caller; between two commands it can be cancelled.
 
         The client types its replies as unions over every protocol and mode; each caller here knows its own.
         """
@@ -94,6 +95,8 @@ class ValkeyLaneStore:
                     "nothing that was acknowledged is lost"
                 ) from error
             raise Unavailable(f"the stream server does not answer as it should: {error}") from error
+        # A loop of nothing but shielded commands could never be cancelled: the end of each is a place for it.
+        await anyio.lowlevel.checkpoint_if_cancelled()
         return reply
 
     async def ping(self) -> None:
