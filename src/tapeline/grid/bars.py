@@ -364,16 +364,20 @@ class BarGrid:
         slot = self._slot(row)
         known, given = self._revision[slot, columns], frame.revision[rows]
         newer = given > known
-        rows, columns = rows[newer], columns[newer]
-        block = np.stack([getattr(frame, name)[rows] for name in BAR_FIELDS])
+        every = bool(newer.all())
+        if not every:
+            rows, columns, known, given = rows[newer], columns[newer], known[newer], given[newer]
+        block = np.stack([getattr(frame, name) for name in BAR_FIELDS])
+        if len(rows) < len(frame) or not (rows[1:] > rows[:-1]).all():
+            block = block[:, rows]
         gap = ~np.isfinite(block[: CLOSE + 1].sum(axis=0))
         if gap.any():
             block[:, gap] = np.nan
         full = len(columns) == len(self.universe) and bool((columns[1:] > columns[:-1]).all())
         where = slice(None) if full else columns  # a whole row in order is copied, not scattered
         self._ring[:, slot, where] = block
-        self._revision[slot, where] = given[newer]
+        self._revision[slot, where] = given
         if len(rows):
             self.anchors.changed(self.dropped + row)
-        revised = int((known[newer] > _NO_REVISION).sum())
+        revised = int((known > _NO_REVISION).sum())
         return Applied(new=len(rows) - revised, revised=revised, ignored=len(newer) - len(rows))

@@ -18,6 +18,32 @@ from tapeline.kernels.threads import share
 
 F64 = NDArray[np.float64]
 
+MAX_TABLES = 64
+
+
+@dataclass(frozen=True)
+class Table:
+    """Some instances as the driver reads them.
+
+    Attributes
+    ----------
+    kernels : int64 (n, 5)
+        Address, first state row, state rows, first output, outputs of each.
+    params : float64 (n, MAX_PARAMS)
+    n_out : int
+        Outputs of all.
+    lookback : dict
+        Field -> bars of it that a value needs.
+    folded : frozenset
+        The fields that kernels with memory read.
+    """
+
+    kernels: NDArray[np.int64]
+    params: F64
+    n_out: int
+    lookback: dict[int, int]
+    folded: frozenset[int]
+
 
 @dataclass
 class Program:
@@ -33,6 +59,30 @@ class Program:
 
     places: dict[Instance, tuple[int, int]] = field(default_factory=dict)
     n_state: int = 0
+    _tables: dict[tuple[Instance, ...], Table] = field(default_factory=dict)
+
+    def table(self, instances: tuple[Instance, ...]) -> Table:
+        """Return the table of instances; the last few are kept, since every bar asks for the same ones."""
+        if instances not in self._tables:
+            if len(self._tables) >= MAX_TABLES:
+                self._tables.clear()
+            self._tables[instances] = self._tabulate(instances)
+        return self._tables[instances]
+
+    def _tabulate(self, instances: tuple[Instance, ...]) -> Table:
+        kernels = np.zeros((len(instances), 5), np.int64)
+        params = np.zeros((len(instances), MAX_PARAMS))
+        lookback, n_out = {CLOSE: 1}, 0
+        folded: set[int] = set()
+        for i, instance in enumerate(instances):
+            kernel, (at, depth) = instance.kernel, self.places[instance]
+            kernels[i] = (address_of(kernel.body), at, depth, n_out, len(kernel.outputs))
+            params[i, : len(instance.params)] = instance.params
+            n_out += len(kernel.outputs)
+            folded.update(kernel.fields if depth else ())
+            for each in kernel.fields:
+                lookback[each] = max(lookback.get(each, 1), kernel.lookback(instance.params))
+        return Table(kernels, params, n_out, lookback, frozenset(folded))
 
     def add(self, names: Sequence[str]) -> list[Instance]:
         """Make room for the instances that names need; return those that are new and have a state."""
@@ -106,31 +156,24 @@ def evaluate(
         Instance -> float64 (outputs, out_rows, n_symbols).
     """
     n_symbols = bars.ring.shape[2]
-    kernels = np.zeros((len(instances), 5), np.int64)
-    params = np.zeros((len(instances), MAX_PARAMS))
-    n_out = 0
-    for i, instance in enumerate(instances):
-        kernel = instance.kernel
-        kernels[i] = (address_of(kernel.body), *program.places[instance], n_out, len(kernel.outputs))
-        params[i, : len(instance.params)] = instance.params
-        n_out += len(kernel.outputs)
-    out = np.empty((n_out, out_rows, n_symbols))
+    table = program.table(tuple(instances))
+    out = np.empty((table.n_out, out_rows, n_symbols))
     n_fold = bars.n_rows - fold_from
-    needs = {CLOSE: 1}
-    for instance, (*_, depth, _, _) in zip(instances, kernels.tolist(), strict=True):
-        need = max(n_fold if depth else 1, instance.kernel.lookback(instance.params) if out_rows else 1)
-        for each in instance.kernel.fields:
-            needs[each] = max(needs.get(each, 1), need)
+    needs = {
+        each: max(n_fold if each in table.folded else 1, past if out_rows else 1)
+        for each, past in table.lookback.items()
+    }
     rows = bars.n_rows if out_rows > 1 else min(max(needs.values()), bars.n_rows)
     needs[CLOSE] = rows  # it tells which bars traded
     fields = np.array([(each, 0 if out_rows > 1 else max(rows - need, 0)) for each, need in needs.items()], np.int64)
     head = (bars.ring, bars.sessions, bars.oldest, bars.n_rows, fold_from)
 
     def work(low: int, high: int) -> None:
-        fold(*head, (low, high), fields, rows, kernels, params, state_in, state_out, out)
+        fold(*head, (low, high), fields, rows, table.kernels, table.params, state_in, state_out, out)
 
     if instances and bars.n_rows:
         share(work, -(-n_symbols // TILE))
     else:
         out[:] = np.nan
-    return {instance: out[k[3] : k[3] + k[4]] for instance, k in zip(instances, kernels, strict=True)}
+    places = table.kernels[:, 3:].tolist()
+    return {instance: out[at : at + n] for instance, (at, n) in zip(instances, places, strict=True)}
