@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ import typer
 from tapeline.cli.report import print_report
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.cli.show import Progress
+from tapeline.cli.stopping import until_stopped
 from tapeline.core.config import Config
 from tapeline.core.home import Home
 
@@ -36,10 +38,10 @@ def demo(
     settings = load_settings(config).config
     stay = sys.stdin.isatty() and not leave
     if home is not None:
-        anyio.run(_replay, settings, Home(home.resolve()), export, as_json, stay)
+        anyio.run(until_stopped, partial(_replay, settings, Home(home.resolve()), export, as_json, stay))
         return
     with tempfile.TemporaryDirectory(prefix="tapeline-") as folder:
-        anyio.run(_replay, settings, Home(Path(folder)), export, as_json, stay)
+        anyio.run(until_stopped, partial(_replay, settings, Home(Path(folder)), export, as_json, stay))
 
 
 async def _replay(config: Config, home: Home, export: Path | None, as_json: bool, stay: bool) -> None:

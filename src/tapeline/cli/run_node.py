@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import anyio
 import typer
 
 from tapeline.cli.settings import ConfigOption, load_settings
 from tapeline.cli.show import Progress
+from tapeline.cli.stopping import until_stopped
 from tapeline.core.config import Config
 from tapeline.core.home import Home, default_home
 
@@ -21,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 def run(config: ConfigOption = None) -> None:
     """Watch the live market with your vendor key and trade it on paper, until stopped."""
     settings = load_settings(config).config
-    anyio.run(_live, settings, default_home(os.environ))
+    anyio.run(until_stopped, partial(_live, settings, default_home(os.environ)))
 
 
 async def _live(config: Config, home: Home) -> None:
