@@ -22,6 +22,12 @@ NO_FOLDER_BESIDE_THE_SOURCE = """
 from numba.core import caching
 caching.InTreeCacheLocator.from_function = classmethod(lambda *_: None)
 """
+NOTHING_CAN_BE_WRITTEN = """
+import tempfile
+def refuse(*_, **__):
+    raise PermissionError(30, "Read-only file system")
+tempfile.TemporaryFile = refuse  # how numba asks whether a folder can be written; not even root passes
+"""
 
 
 def start(cache: Path, script: str = COMPILE_ONE) -> subprocess.Popen[str]:
@@ -39,9 +45,12 @@ def finish(process: subprocess.Popen[str]) -> int:
 
 
 @pytest.mark.process
-def test_processes_that_start_together_fill_one_cache_and_the_next_finds_it(tmp_path: Path) -> None:
+def test_processes_that_start_together_fill_one_cache_and_later_ones_find_it_even_read_only(tmp_path: Path) -> None:
     assert {finish(process) for process in [start(tmp_path) for _ in range(2)]} <= {0, 1}
     assert finish(start(tmp_path)) == 1
+    before = sorted((file, file.stat().st_mtime_ns) for file in tmp_path.rglob("*"))
+    assert finish(start(tmp_path, NOTHING_CAN_BE_WRITTEN + COMPILE_ONE)) == 1, "a warm read-only cache is used"
+    assert sorted((file, file.stat().st_mtime_ns) for file in tmp_path.rglob("*")) == before
 
 
 @pytest.mark.process

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
+import warnings
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
@@ -31,6 +32,8 @@ from llvmlite import ir
 from numba import cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from tapeline.kernels.cache import keep_read_only
 
 TILE = 128
 """Symbols in a tile: a row of one field is 1 KiB, a tile of 252 bars fits the second-level cache."""
@@ -73,17 +76,21 @@ def sources_digest() -> str:
 def compile_cached(decorate: Callable[..., Any], body: Body, **options: Any) -> Any:
     """Compile ``body`` with numba's disk cache, or without it where no cache folder can be written.
 
+    A warm folder that can only be read is read (``cache``).
+
     Several processes may do so at once: the cache replaces files as a whole.
     """
     if not body.__qualname__.endswith(sources_digest()):
         body.__qualname__ += f"_{sources_digest()}"
     options |= {"fastmath": NAN_SAFE, "error_model": "numpy"}
     try:
-        return decorate(cache=True, **options)(body)
+        return keep_read_only(decorate(cache=True, **options)(body))
     except RuntimeError as error:
         if "cannot cache function" not in str(error):
             raise
-        return decorate(cache=False, **options)(body)
+    except OSError as error:  # numba saves what it compiled: a full disk, or a read-only cache of another processor
+        warnings.warn(f"compiled code is not kept: {error}", RuntimeWarning, stacklevel=2)
+    return decorate(cache=False, **options)(body)
 
 
 def address_of(body: Body) -> int:
