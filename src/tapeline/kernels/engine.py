@@ -150,18 +150,19 @@ def _close_gaps(ring, sessions, oldest, n_rows, fold_from, col, j, fields, bars,
     """
     slots, rows = ring.shape[1], bars.shape[1]
     outside = n_rows - rows  # older rows than the tile's
-    at, fresh = rows - 2, rows - 1
+    at, fresh, moved = rows - 2, rows - 1, -1  # above ``moved`` no bar has to move
     for row in range(n_rows - 2, -1, -1):
         r = row - outside
         if math.isnan(bars[CLOSE, r, j] if r >= 0 else ring[CLOSE, (oldest + row) % slots, col]):
             continue
         came_from[at] = r
+        moved = at if moved < 0 and r < at else moved
         fresh = at if row >= fold_from else fresh
         at -= 1
         if at < 0:
             break
     for field, top in fields:
-        for to in range(rows - 2, max(at, top - 1), -1):
+        for to in range(moved, max(at, top - 1), -1):
             r = came_from[to]
             if r >= top:
                 bars[field, to, j] = bars[field, r, j]
