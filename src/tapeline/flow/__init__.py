@@ -1,0 +1,1 @@
+"""Stages over bounded channels, owned by task groups."""

@@ -1,0 +1,1 @@
+"""The feature contract and the models that learn from it."""

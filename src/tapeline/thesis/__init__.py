@@ -1,0 +1,1 @@
+"""From what was collected on a ticker to a dossier: facts, questions, evidence, synthesis."""

@@ -1,0 +1,1 @@
+"""What people see: the API of a node, and the page that shows it working."""
