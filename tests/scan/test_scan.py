@@ -20,7 +20,7 @@ from tests.scan.markets import (
     session_of,
 )
 
-from tapeline.core.config.tree import ScanConfig
+from tapeline.core.config import ScanConfig
 from tapeline.core.errors import BadInput, ConfigError
 from tapeline.core.outcome import Kind
 from tapeline.core.types import F64, BarFrame, Candidate, Label

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from tapeline.core.config.tree import SignalsConfig
+from tapeline.core.config import SignalsConfig
 from tapeline.core.outcome import Outcome
 from tapeline.core.types import Vote
 

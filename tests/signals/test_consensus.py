@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.signals.naive_consensus import naive_consensus
 
-from tapeline.core.config.tree import SignalsConfig
+from tapeline.core.config import SignalsConfig
 from tapeline.core.errors import ConfigError
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import NS_PER_S, Side, Vote

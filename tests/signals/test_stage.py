@@ -8,7 +8,7 @@ import anyio
 import numpy as np
 
 from tapeline.core.clock import LogicalClock, actor
-from tapeline.core.config.tree import SignalsConfig
+from tapeline.core.config import SignalsConfig
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import NS_PER_S, Headline, Label, Side
 from tapeline.scan.result import Exclusion, ScanResult

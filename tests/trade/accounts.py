@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from tapeline.core.config.tree import RiskConfig, TradeConfig
+from tapeline.core.config import RiskConfig, TradeConfig
 from tapeline.core.types import MINUTE_S, NS_PER_S, BarFrame, Fill, Label, Order, Position, Side, Signal
 from tapeline.trade.portfolio import OpenOrder, Portfolio
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.trade.accounts import CONFIG, NAN, NOW_NS, account, config, order
 
-from tapeline.core.config.tree import TradeConfig
+from tapeline.core.config import TradeConfig
 from tapeline.core.types import NS_PER_S, Side
 from tapeline.trade.portfolio import Portfolio
 from tapeline.trade.risk import Limit, Limited, apply_limits, unit_cost

@@ -15,7 +15,7 @@ import typer
 
 from tapeline.core.config import Config, tree
 from tapeline.core.config.load import Loaded, leaves, load
-from tapeline.core.config.tree import Section
+from tapeline.core.config import Section
 from tapeline.core.errors import BadInput
 from tapeline.core.home import default_home
 

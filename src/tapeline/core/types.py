@@ -199,6 +199,109 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of text that was collected: data, never instruction."""
+
+    source: str
+    event_ns: int
+    text: str
+    url: str
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one step of the collection found on a ticker.
+
+    Attributes
+    ----------
+    step
+        Name of the step, e.g. ``"fundamentals"``.
+    symbol, source, as_of_ns
+        Whom it is about, who said so, and when it was true.
+    facts
+        (name with its unit, value); NaN where the source has none.
+    passages
+        Texts, newest first.
+    label
+        Where it comes from.
+    """
+
+    step: str
+    symbol: str
+    source: str
+    as_of_ns: int
+    label: Label
+    facts: tuple[tuple[str, float], ...] = ()
+    passages: tuple[Passage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One question put to the evidence, and what was answered. ``cited`` are the passages or facts it rests on."""
+
+    question: str
+    source: str
+    answer: str
+    cited: tuple[str, ...]
+    by_model: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """Everything that was thought of one ticker.
+
+    Attributes
+    ----------
+    dossier_id
+        Derived from its inputs, so the same inputs make the same id.
+    conviction
+        In [0, 1]; 0.5 is no opinion. ``prior + model_part``.
+    prior, model_part
+        From the numbers by rule, and what the language model added within its bound.
+    action
+        ``"buy"``, ``"sell"`` or ``"hold"``, from the conviction.
+    price, atr
+        Dollars as of ``as_of_ns``.
+    scorecard
+        (measure with its unit, value).
+    flags
+        What stands out, by rule.
+    answers, summary, bull, bear, catalysts
+        The four layers in words.
+    degraded
+        What was missing, one sentence each; a person sees it beside the conviction.
+    model, llm_calls
+        Which model spoke, ``""`` for rules only, and how often it was asked.
+    """
+
+    dossier_id: str
+    symbol: str
+    as_of_ns: int
+    conviction: float
+    prior: float
+    model_part: float
+    action: str
+    price: float
+    atr: float
+    scorecard: tuple[tuple[str, float], ...]
+    flags: tuple[str, ...]
+    answers: tuple[Answer, ...]
+    summary: str
+    bull: str
+    bear: str
+    catalysts: tuple[str, ...]
+    degraded: tuple[str, ...]
+    model: str
+    llm_calls: int
+    label: Label
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.conviction <= 1.0:
+            raise ValueError(f"dossier of {self.symbol}: conviction {self.conviction} is outside 0..1")
+
+
+@dataclass(frozen=True, slots=True)
 class Vote:
     """One source's opinion: ``side`` in [-1, 1], ``confidence`` in (0, 1]. Sources of one group count once."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapeline.core.calendar import Session
-from tapeline.core.config.tree import ScanConfig
+from tapeline.core.config import ScanConfig
 from tapeline.core.outcome import Kind
 from tapeline.core.types import F64, NS_PER_S, Candidate
 from tapeline.grid import BarGrid, indicators

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tapeline.core.config.tree import ScanConfig
+from tapeline.core.config import ScanConfig
 from tapeline.core.outcome import Kind
 from tapeline.core.types import F64
 from tapeline.scan.factors import ATR_BARS, FACTORS, dollar_volume_20

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tapeline.core.config.tree import SignalsConfig
+from tapeline.core.config import SignalsConfig
 from tapeline.core.errors import ConfigError
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import NS_PER_S, Side, Signal, Vote

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tapeline.core.clock import Clock
-from tapeline.core.config.tree import SignalsConfig
+from tapeline.core.config import SignalsConfig
 from tapeline.core.outcome import Outcome
 from tapeline.core.types import Signal, Vote
 from tapeline.scan.result import ScanResult

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from tapeline.core.config.tree import TradeConfig
+from tapeline.core.config import TradeConfig
 from tapeline.core.types import MINUTE_S, NS_PER_S, BarFrame, Fill, Order, Side
 from tapeline.store.batch import EndKind, OrderEnd
 from tapeline.trade.portfolio import OpenOrder, Portfolio

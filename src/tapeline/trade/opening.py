@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tapeline.core.config.tree import TradeConfig
+from tapeline.core.config import TradeConfig
 from tapeline.core.types import Fill, Label, Order, Side
 from tapeline.store.batch import EndKind, JournalBatch, OrderEnd
 from tapeline.trade.portfolio import Portfolio, Prices, known_price

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tapeline.core.config.tree import TradeConfig
+from tapeline.core.config import TradeConfig
 from tapeline.core.outcome import Outcome
 from tapeline.core.types import NS_PER_S, Clamp, Order, Side
 from tapeline.trade.portfolio import Portfolio, Prices, known_price

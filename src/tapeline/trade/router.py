@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tapeline.core.config.tree import RiskConfig, TradeConfig
+from tapeline.core.config import RiskConfig, TradeConfig
 from tapeline.core.types import MINUTE_S, NS_PER_S, Position, Side, Signal
 from tapeline.trade.portfolio import Portfolio, Prices, known_price
 

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from tapeline.core.config.tree import (
+from tapeline.core.config.base import Section
+from tapeline.core.config.feed import (
     AlpacaConfig,
-    Config,
+    EdgarConfig,
     FeedConfig,
-    LiveConfig,
     NewsConfig,
-    NodeConfig,
-    ReplayConfig,
-    RiskConfig,
-    ScanConfig,
-    SignalsConfig,
-    StoreConfig,
-    StreamsConfig,
-    TradeConfig,
+    RedditConfig,
+    YahooConfig,
+    YouTubeConfig,
 )
+from tapeline.core.config.scan import ScanConfig
+from tapeline.core.config.signals import SignalsConfig
+from tapeline.core.config.streams import LiveConfig, StreamsConfig
+from tapeline.core.config.thesis import LlmConfig, LoopConfig, ThesisConfig
+from tapeline.core.config.trade import RiskConfig, TradeConfig
+from tapeline.core.config.tree import Config, NodeConfig, ReplayConfig, StoreConfig
+from tapeline.core.config.web import WebConfig
 
 __all__ = [
     "AlpacaConfig",
     "Config",
+    "EdgarConfig",
     "FeedConfig",
     "LiveConfig",
+    "LlmConfig",
+    "LoopConfig",
     "NewsConfig",
     "NodeConfig",
+    "RedditConfig",
     "ReplayConfig",
     "RiskConfig",
     "ScanConfig",
+    "Section",
     "SignalsConfig",
     "StoreConfig",
     "StreamsConfig",
+    "ThesisConfig",
     "TradeConfig",
+    "WebConfig",
+    "YahooConfig",
+    "YouTubeConfig",
 ]

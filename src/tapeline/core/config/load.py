@@ -15,11 +15,12 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from tapeline.core.config.tree import Config, Section
+from tapeline.core.config.base import Section
+from tapeline.core.config.tree import Config
 from tapeline.core.errors import ConfigError
 
 PREFIX = "TAPELINE_"
-NOT_SETTINGS = frozenset({"TAPELINE_HOME"})
+NOT_SETTINGS = frozenset({"TAPELINE_HOME", "TAPELINE_LLM_API_KEY"})
 """Variables with our prefix that are no settings of the tree."""
 
 

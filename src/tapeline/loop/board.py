@@ -1,0 +1,172 @@
+"""What a person may see of a running node: the session writes it, the page and the API read it.
+
+In: what happened.  Out: plain frozen rows, ready for JSON.
+Refuses nothing; it decides nothing either, and nobody who decides reads it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that is shown. Times are UTC nanoseconds; a missing number is None."""
+
+
+class Tile(View, frozen=True):
+    """One symbol on the map of the tape."""
+
+    symbol: str
+    sector: str
+    price: float | None
+    change_pct: float | None
+    """Since the previous close."""
+    dollar_volume: float | None
+    """Of today."""
+    label: str
+
+
+class ScanRow(View, frozen=True):
+    """One candidate of the last scan."""
+
+    rank: int
+    symbol: str
+    score: float
+    price: float
+    atr: float
+    freshness_s: float
+    contributions: tuple[tuple[str, float], ...]
+
+
+class TickerStage(View, frozen=True):
+    """A ticker on its way: ``discovered queued collecting collected analyzing analyzed trading traded skipped failed``."""
+
+    symbol: str
+    stage: str
+    detail: str
+    history: tuple[tuple[str, int], ...]
+    """(stage, moment it was entered), oldest first; the moment is the market's time."""
+
+
+class LoopStatus(View, frozen=True):
+    """How the run from discovery to trade stands."""
+
+    running: bool
+    mode: str
+    phase: str
+    phases: dict[str, str]
+    started_at: str | None
+    """ISO 8601, the market's time."""
+    ticker_status: dict[str, str]
+    counters: dict[str, int]
+    """discovered, collected, analyzed, traded."""
+    log: tuple[LogLine, ...]
+    tickers: tuple[TickerStage, ...]
+    degraded: tuple[str, ...]
+    """What does not work, one sentence each: a dead model, dead news, a source that is limited."""
+
+
+class LogLine(View, frozen=True):
+    """One line of the run's log."""
+
+    time: str
+    message: str
+
+
+class Holding(View, frozen=True):
+    """One position."""
+
+    symbol: str
+    qty: float
+    avg_price: float
+    price: float | None
+    value: float | None
+    profit_pct: float | None
+
+
+class Deal(View, frozen=True):
+    """One fill, with what led to it."""
+
+    fill_id: str
+    symbol: str
+    side: str
+    qty: float
+    price: float
+    fee: float
+    event_ns: int
+    reason: str
+    label: str
+
+
+class EquityPoint(View, frozen=True):
+    """The account at one moment."""
+
+    event_ns: int
+    equity: float | None
+    cash: float
+
+
+class Account(View, frozen=True):
+    """The paper account."""
+
+    cash: float
+    equity: float | None
+    holdings: tuple[Holding, ...]
+    deals: tuple[Deal, ...]
+    """Newest first."""
+    curve: tuple[EquityPoint, ...]
+    """Oldest first."""
+
+
+class NodeStatus(View, frozen=True):
+    """The node itself."""
+
+    version: str
+    mode: str
+    """replay or live."""
+    day: str
+    now_ns: int
+    """The market's time."""
+    state: str
+    """starting, history, open, closed."""
+    minutes_done: int
+    minutes: int
+    symbols: int
+    sources: dict[str, str]
+    """Part -> "ok", or one sentence on what is wrong with it."""
+    label: str
+    """Where the minutes come from."""
+    tally: dict[str, int]
+    """polls, ticks, bars, signals, orders, fills, dossiers."""
+
+
+class Candle(View, frozen=True):
+    """One bar on a chart."""
+
+    event_ns: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class SymbolPage(View, frozen=True):
+    """Everything about one symbol."""
+
+    symbol: str
+    name: str
+    sector: str
+    price: float | None
+    change_pct: float | None
+    label: str
+    minutes: tuple[Candle, ...]
+    days: tuple[Candle, ...]
+    indicators: dict[str, tuple[float | None, ...]]
+    """Name -> a value for each of ``minutes``, e.g. sma_20, rsi_14."""
+    headlines: tuple[tuple[int, str, str], ...]
+    """(event_ns, publisher, title), newest first."""
+    deals: tuple[Deal, ...]
+    holding: Holding | None
+    dossier: dict[str, object] | None
+    """The last dossier as JSON has it."""
