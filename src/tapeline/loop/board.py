@@ -6,7 +6,12 @@ Refuses nothing; it decides nothing either, and nobody who decides reads it.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
+
+from tapeline.core.errors import TapelineError
+from tapeline.core.types import Dossier
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +44,7 @@ class ScanRow(View, frozen=True):
 
 
 class TickerStage(View, frozen=True):
-    """A ticker on its way: ``discovered queued collecting collected analyzing analyzed trading traded skipped failed``."""
+    """A ticker on its way: discovered queued collecting collected analyzing analyzed trading traded skipped failed."""
 
     symbol: str
     stage: str
@@ -170,3 +175,60 @@ class SymbolPage(View, frozen=True):
     holding: Holding | None
     dossier: dict[str, object] | None
     """The last dossier as JSON has it."""
+
+
+class LoopBusy(TapelineError):
+    """A run from discovery to trade is on its way, or asked for: only one runs at a time."""
+
+
+class NodeView(Protocol):
+    """What the page and the API may ask of a node: to read what it shows, and to start one run."""
+
+    @property
+    def version(self) -> int:
+        """Rises with every change of anything below."""
+        ...
+
+    async def changed(self, since: int) -> int:
+        """Return the version once it is above ``since``; at once when it already is."""
+        ...
+
+    def status(self) -> NodeStatus:
+        """Return how the node stands."""
+        ...
+
+    def market(self) -> tuple[Tile, ...]:
+        """Return a tile for every symbol of the universe, in its order; empty before the history is there."""
+        ...
+
+    def scan(self) -> tuple[ScanRow, ...]:
+        """Return the candidates of the last scan, best first."""
+        ...
+
+    def account(self) -> Account:
+        """Return the paper account."""
+        ...
+
+    def loop_status(self) -> LoopStatus:
+        """Return how the run from discovery to trade stands."""
+        ...
+
+    def symbol(self, name: str) -> SymbolPage | None:
+        """Return everything about one symbol; None when it is not in the universe."""
+        ...
+
+    def dossier(self, symbol: str) -> Dossier | None:
+        """Return the last dossier of a symbol; None when there is none."""
+        ...
+
+    async def run_loop(self, max_tickers: int | None = None, mode: str | None = None) -> None:
+        """Ask for a run, which begins with the next minute of the market; None takes what the configuration says.
+
+        Raises
+        ------
+        LoopBusy
+            When one is running or asked for already.
+        BadInput
+            When the number or the mode is out of range, or the session is not open.
+        """
+        ...
