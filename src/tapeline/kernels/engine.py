@@ -38,6 +38,10 @@ from tapeline.kernels.cache import keep_read_only
 TILE = 128
 """Symbols in a tile: a row of one field is 1 KiB, a tile of 252 bars fits the second-level cache."""
 OPEN, HIGH, LOW, CLOSE, VOLUME, VWAP, TRADES, SESSION = range(8)
+NUMBERS_PER_LINE = 8
+ROWS_AHEAD = 8
+"""A row of a tile is asked for this many rows before it is read: rows of a wide ring lie too far apart for the
+processor to guess the next one."""
 FIELDS = 8
 """Fields of a tile: those of a bar, and the number of its session, which the ring keeps once for all symbols."""
 MAX_PARAMS = 4
@@ -141,6 +145,24 @@ def _copy(_typing, target, to, source, at, count):
     return types.void(target, types.intp, source, types.intp, types.intp), codegen
 
 
+@intrinsic
+def _prefetch(_typing, array, at, count):
+    """Begin to load ``count`` numbers of a C-order array from flat index ``at`` on; changes nothing but the time."""
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        i32, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, i32, i32, i32])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        line, none = ir.Constant(args[2].type, NUMBERS_PER_LINE), ir.Constant(args[2].type, 0)
+        with cgutils.for_range_slice(builder, none, args[2], line, args[2].type) as (k, _):
+            where = builder.bitcast(builder.gep(data, [builder.add(args[1], k)]), pointer)
+            builder.call(prefetch, [where, i32(0), i32(3), i32(1)])  # to be read, soon and often, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp), codegen
+
+
 @njit(nogil=True, fastmath=NAN_SAFE)
 def _close_gaps(ring, sessions, oldest, n_rows, fold_from, col, j, fields, bars, came_from):
     """Move symbol j's traded bars up to the newest row but one of a tile, and fetch older ones for the gaps.
@@ -183,6 +205,8 @@ def _gather(ring, sessions, oldest, n_rows, fold_from, col, width, fields, bars,
             if field == SESSION:
                 bars[field, r] = sessions[slot]
             else:
+                later = (oldest + n_rows - rows + min(r + ROWS_AHEAD, rows - 1)) % slots
+                _prefetch(ring, (field * slots + later) * n_symbols + col, width)
                 _copy(bars, (field * rows + r) * TILE, ring, (field * slots + slot) * n_symbols + col, width)
                 for j in range(width, TILE):
                     bars[field, r, j] = 0.0  # columns without a symbol: computed, never kept
