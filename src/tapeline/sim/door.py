@@ -6,6 +6,7 @@ Refuses what the vendor refuses: no keys (401, 403), too many requests (429), wh
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -26,6 +27,8 @@ LATENCY_HEADER = "X-Replay-Latency-Ms"
 LABEL_HEADER = "X-Tapeline-Label"
 """Where the numbers of the answer come from; see ``core.types.Label``."""
 
+MAX_BODY_BYTES = 1_000_000
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,6 +40,8 @@ class Ask:
     path: Mapping[str, str]
     now_ns: int
     loses: Callable[[str], bool]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class Reply:
     body: object
     label: Label | None = None
     media_type: str = "application/json"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Answer = Callable[[Ask], Reply]
@@ -62,12 +69,33 @@ class Family:
     limit
         Shared by all clients: every key is a key of one account.
     no_keys
-        What is said to a request without Alpaca's two key headers; None where no keys are needed.
+        What is said to a request without Alpaca's two key headers; None where no such keys are needed.
+    refusal
+        The vendor's own form of an error.
+    limit_headers
+        What every answer tells of the limit, given the epoch second; None is Alpaca's form where Alpaca's keys are
+        needed, and nothing elsewhere.
     """
 
     name: str
     limit: SlidingLimit
     no_keys: WireError | None = None
+    refusal: Callable[[WireError], object] = WireError.body
+    limit_headers: Callable[[Verdict, int], dict[str, str]] | None = None
+
+    def refuse(self, error: WireError) -> Response:
+        """Return an error in the vendor's form."""
+        body = self.refusal(error)
+        if isinstance(body, bytes):
+            return Response(body, error.status, media_type="text/html")
+        return Response(_encode(body), error.status, media_type="application/json")
+
+    def tell_limit(self, response: Response, verdict: Verdict, now_ns: int) -> None:
+        """Put what the vendor tells of its limit into the answer's headers."""
+        if self.limit_headers is not None:
+            response.headers.update(self.limit_headers(verdict, now_ns // NS_PER_S))
+        elif self.no_keys is not None:
+            response.headers.update(verdict.headers())
 
 
 @dataclass(slots=True)
@@ -78,24 +106,30 @@ class Door:
     weather: Weather
     stats: Stats = field(default_factory=Stats)
 
-    def route(self, path: str, answer: Answer, family: Family) -> Route:
+    def route(self, path: str, answer: Answer, family: Family, method: str = "GET") -> Route:
         """Return the route that serves ``answer`` at ``path`` under the family's rules."""
 
         async def serve(request: Request) -> Response:
             now_ns = self.clock.now_ns()
             self.stats.arrived(path, family.name, now_ns)
-            fate = self.weather.fate(request.url.path, _canonical(request.query_params.multi_items()), now_ns)
+            body = await _read(request)
+            asked = _canonical(request.query_params.multi_items())
+            if body:
+                asked += "#" + hashlib.blake2b(body, digest_size=8).hexdigest()
+            fate = self.weather.fate(request.url.path, asked, now_ns, family.name)
             try:
-                response = self._serve(request, answer, family, fate, now_ns)
+                response = self._serve(request, body, answer, family, fate, now_ns)
             except WireError as error:
-                response = _json(error.status, error.body())
+                response = family.refuse(error)
             response.headers[LATENCY_HEADER] = f"{fate.latency_ms:.3f}"
             self.stats.answered(response.status_code, len(response.body), fate.fault)
             return response
 
-        return Route(path, serve, methods=["GET"])
+        return Route(path, serve, methods=[method])
 
-    def _serve(self, request: Request, answer: Answer, family: Family, fate: Fate, now_ns: int) -> Response:
+    def _serve(
+        self, request: Request, body: bytes | None, answer: Answer, family: Family, fate: Fate, now_ns: int
+    ) -> Response:
         if family.no_keys is not None and not _has_keys(request):
             raise family.no_keys
         verdict = family.limit.take(now_ns)
@@ -104,17 +138,30 @@ class Door:
         try:
             if fate.status is not None:
                 raise WireError(fate.status, "internal server error")
-            reply = answer(Ask(request.query_params, request.path_params, now_ns, fate.loses))
+            if body is None:
+                raise WireError(413, f"a body has at most {MAX_BODY_BYTES} bytes")
+            reply = answer(Ask(request.query_params, request.path_params, now_ns, fate.loses, request.headers, body))
         except WireError as error:
-            response = _json(error.status, error.body())
+            response = family.refuse(error)
         else:
-            body = reply.body if isinstance(reply.body, bytes) else _encode(reply.body)
-            response = Response(body[: len(body) // 2] if fate.truncated else body, media_type=reply.media_type)
+            content = reply.body if isinstance(reply.body, bytes) else _encode(reply.body)
+            cut = content[: len(content) // 2] if fate.truncated else content
+            response = Response(cut, reply.status, dict(reply.headers), reply.media_type)
             if reply.label is not None:
                 response.headers[LABEL_HEADER] = reply.label
-        if family.no_keys is not None:
-            response.headers.update(verdict.headers())
+        family.tell_limit(response, verdict, now_ns)
         return response
+
+
+async def _read(request: Request) -> bytes | None:
+    """Return the body, or None when it is longer than any honest request's."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            return None
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _canonical(pairs: list[tuple[str, str]]) -> str:
@@ -126,17 +173,12 @@ def _has_keys(request: Request) -> bool:
     return bool(headers.get("APCA-API-KEY-ID")) and bool(headers.get("APCA-API-SECRET-KEY"))
 
 
-def _json(status: int, body: object) -> Response:
-    return Response(_encode(body), status, media_type="application/json")
-
-
 def _too_many(family: Family, verdict: Verdict, now_ns: int) -> Response:
     """Return the refusal; one that the fault plan ordered says to come back in a second."""
     reset_s = now_ns // NS_PER_S + 1 if verdict.served else verdict.reset_s
     refusal = Verdict(False, verdict.limit, 0, reset_s)
-    response = _json(429, {"message": "too many requests."})
-    if family.no_keys is not None:
-        response.headers.update(refusal.headers())
-    else:
+    response = family.refuse(WireError(429, "too many requests."))
+    family.tell_limit(response, refusal, now_ns)
+    if family.no_keys is None:
         response.headers["Retry-After"] = str(max(1, reset_s - now_ns // NS_PER_S))
     return response

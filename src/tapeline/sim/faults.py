@@ -23,6 +23,9 @@ from tapeline.core.errors import BadInput
 from tapeline.core.types import NS_PER_S
 from tapeline.sim.clock import NEW_YORK
 
+FamilyName = Literal["data", "trading", "news", "reddit", "youtube", "yahoo", "edgar", "chat"]
+"""Routes that one vendor serves under one limit."""
+
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -38,6 +41,9 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes
     ----------
+    family
+        Only routes of this family; all of them when absent. So ``family = "reddit"`` with a ``status`` of 500 and a
+        probability of 1 is a dead Reddit.
     kind
         ``status`` answers ``status`` instead; ``stall`` takes ``latency_ms``; ``truncate`` cuts the body in half;
         ``missing`` leaves symbols out, each with this probability.
@@ -50,6 +56,7 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     latency_ms: Annotated[float, Meta(ge=0)] = 30_000.0
     from_time: dt.time = dt.time.min
     until_time: dt.time = dt.time.max
+    family: FamilyName | None = None
 
 
 class FaultPlan(Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,8 +76,20 @@ LATENCY = {
     "/v2/assets": Latency(120.0),
     "/v2/clock": Latency(15.0),
     "/rss/": Latency(220.0, 0.5),
+    "/api/v1/access_token": Latency(150.0),
+    "/r/": Latency(250.0, 0.4),
+    "/comments/": Latency(300.0, 0.4),
+    "/youtube/": Latency(180.0),
+    "/watch": Latency(400.0),
+    "/v10/finance/": Latency(160.0),
+    "/ws/fundamentals-timeseries/": Latency(220.0),
+    "/submissions/": Latency(120.0),
+    "/v1/chat/": Latency(1_100.0),
 }
 """The usual time to an answer. Chosen to be plausible for one client on a good line; not measured at any vendor."""
+
+MAX_SIGMAS = 2.85
+"""No answer is further from the usual time: with it a chat answer takes 0.4 to 3 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +141,21 @@ class Weather:
         self._moment_ns = -1
         self._copies: Counter[str] = Counter()
 
-    def fate(self, path: str, query: str, now_ns: int) -> Fate:
-        """Return what happens to the request for ``path`` and its sorted ``query`` at ``now_ns``."""
+    def fate(self, path: str, query: str, now_ns: int, family: str = "") -> Fate:
+        """Return what happens to the request for ``path`` of ``family``, with its sorted ``query``, at ``now_ns``."""
         if now_ns != self._moment_ns:
             self._moment_ns, self._copies = now_ns, Counter()
         identity = f"{path}?{query}"
         self._copies[identity] += 1
         key = f"{self._seed}|{identity}|{now_ns}|{self._copies[identity]}"
         latency = next(latency for prefix, latency in self._latency if path.startswith(prefix))
-        z = NormalDist().inv_cdf(draw(key, "latency"))
+        z = min(max(NormalDist().inv_cdf(draw(key, "latency")), -MAX_SIGMAS), MAX_SIGMAS)
         latency_ms = round(latency.median_ms * math.exp(latency.sigma * z), 3)
         fate = Fate(latency_ms, key)
         time = dt.datetime.fromtimestamp(now_ns // NS_PER_S, NEW_YORK).time()
         for number, fault in enumerate(self._plan.fault):
             in_force = path.startswith(fault.route) and fault.from_time <= time < fault.until_time
+            in_force = in_force and fault.family in (None, family)
             # A missing symbol is drawn per symbol, in ``Fate.loses``; every other kind strikes the whole answer.
             if in_force and (fault.kind == "missing" or draw(key, "fault", number) < fault.probability):
                 return _strike(fate, fault)

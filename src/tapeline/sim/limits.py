@@ -33,21 +33,22 @@ class Verdict:
 
 
 class SlidingLimit:
-    """At most ``limit`` requests in any 60 seconds of logical time. A refused request uses no slot."""
+    """At most ``limit`` requests in any 60 seconds of logical time, or another window. A refused one uses no slot."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, window_ns: int = WINDOW_NS) -> None:
         self.limit = limit
+        self._window_ns = window_ns
         self._served_ns: deque[int] = deque()
 
     def take(self, now_ns: int) -> Verdict:
         """Serve or refuse a request that arrives at ``now_ns``."""
-        while self._served_ns and self._served_ns[0] <= now_ns - WINDOW_NS:
+        while self._served_ns and self._served_ns[0] <= now_ns - self._window_ns:
             self._served_ns.popleft()
         served = len(self._served_ns) < self.limit
         if served:
             self._served_ns.append(now_ns)
         oldest_ns = self._served_ns[0] if self._served_ns else now_ns
-        reset_s = -(-(oldest_ns + WINDOW_NS) // NS_PER_S)
+        reset_s = -(-(oldest_ns + self._window_ns) // NS_PER_S)
         return Verdict(served, self.limit, self.limit - len(self._served_ns), reset_s)
 
 
