@@ -14,7 +14,8 @@ from tapeline.core.clock import LogicalClock, SystemClock, actor, sleep_s
 from tapeline.core.errors import Unavailable
 from tapeline.core.outcome import Kind, Outcome, value_of
 from tapeline.core.types import NS_PER_S, Vote
-from tapeline.signals.fanout import Votes, gather_votes, within
+from tapeline.flow.deadline import within
+from tapeline.signals.fanout import Votes, gather_votes
 
 START_NS = 1_273_160_000 * NS_PER_S
 

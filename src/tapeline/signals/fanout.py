@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
-
-import anyio
+from typing import Protocol
 
 from tapeline.core.clock import Clock, together
 from tapeline.core.errors import TapelineError
 from tapeline.core.outcome import Kind, Outcome, nothing
 from tapeline.core.types import NS_PER_S, Vote
-
-T = TypeVar("T")
+from tapeline.flow.deadline import within
 
 Votes = Mapping[str, Mapping[str, Outcome[Vote]]]
 """Symbol to source name to what came of asking."""
@@ -108,32 +105,3 @@ async def _ask(source: VoteSource, symbol: str, as_of_ns: int, clock: Clock, unt
     if outcome.source != name or (outcome.value is not None and outcome.value.source != name):
         raise ValueError(f"the source {name} answered in the name of {outcome.source}")
     return outcome
-
-
-async def within(clock: Clock, until_ns: int, call: Callable[[], Awaitable[T]]) -> T | None:
-    """Return what ``call`` returns, or None when the clock reaches ``until_ns`` first; the call is then cancelled.
-
-    The caller must be an actor. The alarm is one too, and its place is given up only after the call has ended: else
-    logical time could jump past the deadline to whatever the cancelled call was still waiting for.
-    """
-    answer: list[T] = []
-    failure: list[TapelineError | OSError] = []
-
-    async def alarm(scope: anyio.CancelScope) -> None:
-        await clock.sleep_until(until_ns)
-        scope.cancel()
-
-    clock.enter()
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(alarm, group.cancel_scope)
-            try:
-                answer.append(await call())
-            except (TapelineError, OSError) as error:
-                failure.append(error)  # raised below, alone: a task group would wrap it
-            group.cancel_scope.cancel()
-    finally:
-        await clock.leave()
-    if failure:
-        raise failure[0]
-    return answer[0] if answer else None
