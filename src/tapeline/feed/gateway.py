@@ -1,6 +1,6 @@
 """The one way out: every vendor is asked through here.
 
-In: a host, a path, parameters.  Out: ``Outcome`` of the parsed answer, with the moment it is true of.
+In: a host, a path, parameters or a body.  Out: ``Outcome`` of the parsed answer, with the moment it is true of.
 Refuses to raise for what a vendor does: no data, a limit, a failure are outcomes. In front of the pooled client stand,
 in this order: single-flight cache, circuit breaker, limiter, retries (each charged to the limiter).
 """
@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 import anyio
 import httpx2
-import msgspec
 
 from tapeline.core.clock import Clock
 from tapeline.core.config import FeedConfig
@@ -27,17 +26,16 @@ from tapeline.core.types import NS_PER_S
 from tapeline.feed.breaker import Breaker, BreakerState
 from tapeline.feed.cache import TtlCache
 from tapeline.feed.handover import Handover
-from tapeline.feed.http import LATENCY_HEADER, Host, HostStats, Response, decode
+from tapeline.feed.http import LATENCY_HEADER, Host, HostStats, Response
 from tapeline.feed.limiter import NoSlot
+from tapeline.feed.request import Params, Request, build_request
 from tapeline.feed.retry import RetryBudget, backoff_s
+from tapeline.feed.verdict import TooLarge, Verdict, message, retry_after_ns
 
 T = TypeVar("T")
-Params = Mapping[str, str | int]
 
 PATIENCE_S = 120.0
 """Longest wait for a slot or a retry when the caller names no deadline: two windows of a vendor's minute."""
-_LONGEST_PAUSE_S = 3_600.0
-"""A server that asks for more silence than this is asked again anyway."""
 _REPLAY_WALL_S = 300.0
 """In a replay the logical clock decides what is late; the wall only ends what hangs."""
 
@@ -53,21 +51,6 @@ class _Lane:
     stats: HostStats = field(default_factory=HostStats)
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What is asked: enough to send it, to name it and to tell it from any other."""
-
-    path: str
-    params: tuple[tuple[str, str], ...]
-    circuit: str
-    accept: AbstractSet[int]
-    deadline_ns: int
-
-    @property
-    def identity(self) -> str:
-        return f"{self.path}?{'&'.join(f'{name}={value}' for name, value in self.params)}"
-
-
 @dataclass(slots=True)
 class _Flight:
     """A request in the air, and whoever waits for the same answer."""
@@ -76,25 +59,8 @@ class _Flight:
     outcome: Outcome[Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What came of one try.
-
-    ``ok`` is for the breaker; ``wait_until_ns`` is None when another try would be pointless; ``size`` is the body.
-    """
-
-    outcome: Outcome[Any]
-    ok: bool | None
-    wait_until_ns: int | None = None
-    size: int = 0
-
-
-class _TooLarge(Exception):
-    """The body exceeds the bound."""
-
-
 class Gateway:
-    """Pooled, limited, cached and patient HTTP reads. An async context manager.
+    """Pooled, limited, cached and patient HTTP. An async context manager.
 
     Parameters
     ----------
@@ -152,7 +118,7 @@ class Gateway:
         return self._breaker(self._lanes[host], circuit).state(self._clock.now_ns())
 
     async def get(self, host: str, path: str, params: Params | None = None, *, ttl_s: float = 0.0) -> Outcome[Response]:
-        """Ask for the bare answer; see ``fetch``."""
+        """Read the bare answer; see ``fetch``."""
         return await self.fetch(host, path, params, parse=_whole, ttl_s=ttl_s)
 
     async def fetch(
@@ -162,6 +128,11 @@ class Gateway:
         params: Params | None = None,
         *,
         parse: Callable[[Response], T],
+        method: str = "GET",
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        safe: bool = False,
         ttl_s: float = 0.0,
         deadline_ns: int | None = None,
         circuit: str = "",
@@ -179,6 +150,14 @@ class Gateway:
         parse
             Makes a value of the answer. ``BadMessage`` counts as a failure of the host and is tried again. What it
             returns may be shared between callers and must not be changed.
+        method
+            ``GET`` or ``POST``.
+        json, form
+            The body of a POST, one of them.
+        headers
+            For this request alone, besides the host's. What looks like a secret is shown nowhere.
+        safe
+            That a POST may be sent twice without harm. Only then it is tried again, shared and kept, as every GET is.
         ttl_s
             How long a value, or that there is none, may be given again; 0 for never.
         deadline_ns
@@ -193,11 +172,22 @@ class Gateway:
         Outcome
             value; no_data for 204 and 404; limited for 429, an open breaker or no slot in time; error otherwise.
         """
-        now_ns = self._clock.now_ns()
-        latest_ns = now_ns + round(PATIENCE_S * NS_PER_S) if deadline_ns is None else deadline_ns
-        pairs = tuple(sorted((name, str(value)) for name, value in (params or {}).items()))
-        request = _Request(path, pairs, circuit, accept, latest_ns)
-        lane, key = self._lanes[host], (host, path, pairs, parse)
+        lane, now_ns = self._lanes[host], self._clock.now_ns()
+        request = build_request(
+            path,
+            params,
+            method=method,
+            json=json,
+            form=form,
+            headers=headers,
+            is_safe=safe,
+            circuit=circuit,
+            accept=accept,
+            deadline_ns=now_ns + round(PATIENCE_S * NS_PER_S) if deadline_ns is None else deadline_ns,
+        )
+        if not request.is_safe:
+            return (await self._persist(lane, request, parse)).outcome
+        key = (host, request.key, parse)
         while True:
             if (kept := self._cache.find(key, self._clock.now_ns())) is not None:
                 lane.stats.cache_hits += 1
@@ -210,7 +200,7 @@ class Gateway:
                 return flight.outcome
 
     async def _fly(
-        self, lane: _Lane, request: _Request, parse: Callable[[Response], T], key: Hashable, ttl_s: float
+        self, lane: _Lane, request: Request, parse: Callable[[Response], T], key: Hashable, ttl_s: float
     ) -> Outcome[T]:
         flight = self._flights[key] = _Flight(Handover(self._clock))
         try:
@@ -224,7 +214,7 @@ class Gateway:
             del self._flights[key]
             flight.landed.wake()
 
-    async def _persist(self, lane: _Lane, request: _Request, parse: Callable[[Response], T]) -> _Verdict:
+    async def _persist(self, lane: _Lane, request: Request, parse: Callable[[Response], T]) -> Verdict:
         """Try until there is an outcome that another try would not better, or no try is left."""
         lane.budget.earn()
         attempt = 0
@@ -232,7 +222,9 @@ class Gateway:
             verdict = await self._try(lane, request, parse)
             attempt += 1
             wait_ns = verdict.wait_until_ns
-            if wait_ns is None or attempt > self._config.retries or not lane.budget.spend():
+            if wait_ns is None or attempt > self._config.retries or not request.is_safe:
+                return verdict
+            if not lane.budget.spend():
                 return verdict
             pause_s = backoff_s(self._config.retry_base_s, attempt, seed=self._seed, identity=request.identity)
             wait_ns = max(wait_ns, self._clock.now_ns() + round(pause_s * NS_PER_S))
@@ -241,14 +233,15 @@ class Gateway:
             await self._clock.sleep_until(wait_ns)
             lane.stats.retries += 1
 
-    async def _try(self, lane: _Lane, request: _Request, parse: Callable[[Response], T]) -> _Verdict:
+    async def _try(self, lane: _Lane, request: Request, parse: Callable[[Response], T]) -> Verdict:
         """Send once, if breaker and limiter agree, and judge the answer."""
         breaker = self._breaker(lane, request.circuit)
         admitted = breaker.admit(self._clock.now_ns())
         if admitted is BreakerState.OPEN:
             wait_s = max(0.0, (breaker.retry_ns - self._clock.now_ns()) / NS_PER_S)
             lane.stats.refused += 1
-            return _Verdict(self._none(lane, Kind.LIMITED, f"its breaker is open for another {wait_s:.1f} s"), None)
+            reason = f"its breaker is open for another {wait_s:.1f} s"
+            return Verdict(self._none(lane, request, Kind.LIMITED, reason), None)
         ok: bool | None = None
         try:
             verdict = await self._send_and_judge(lane, request, parse)
@@ -257,37 +250,44 @@ class Gateway:
         finally:
             breaker.settle(admitted, ok, self._clock.now_ns())
 
-    async def _send_and_judge(self, lane: _Lane, request: _Request, parse: Callable[[Response], T]) -> _Verdict:
+    async def _send_and_judge(self, lane: _Lane, request: Request, parse: Callable[[Response], T]) -> Verdict:
         try:
             async with lane.host.limiter.slot(request.deadline_ns):
                 lane.stats.requests += 1
                 response = await self._send(lane, request)
         except NoSlot as error:
             lane.stats.refused += 1
-            return _Verdict(self._none(lane, Kind.LIMITED, str(error)), None)
+            return Verdict(self._none(lane, request, Kind.LIMITED, str(error)), None)
         except TimeoutError:
             lane.stats.timeouts += 1
-            return self._failed(lane, f"no answer to {request.path} in time")
+            return self._failed(lane, request, f"no answer to {request.path} in time")
         except httpx2.HTTPError as error:
             if isinstance(error, httpx2.TimeoutException):
                 lane.stats.timeouts += 1
-            return self._failed(lane, f"{request.path}: {type(error).__name__} {error}")
-        except _TooLarge:
+            return self._failed(lane, request, f"{request.path}: {type(error).__name__} {error}")
+        except TooLarge:
             reason = f"the answer to {request.path} exceeds {self._config.max_response_mb:g} MB"
-            return self._failed(lane, reason, is_hopeless=True)
+            return self._failed(lane, request, reason, is_hopeless=True)
         self._reconcile(lane, response)
         return self._judge(lane, request, response, parse)
 
-    async def _send(self, lane: _Lane, request: _Request) -> Response:
+    async def _send(self, lane: _Lane, request: Request) -> Response:
         # An answer that drips is cut, too: the bound is on the whole answer, not on the gap between two bytes.
         wall_s = _REPLAY_WALL_S if self._replay else self._config.connect_timeout_s + self._config.read_timeout_s
         with anyio.fail_after(wall_s):
-            async with lane.client.stream("GET", request.path, params=dict(request.params)) as answer:
+            asking = lane.client.stream(
+                request.method,
+                request.path,
+                params=dict(request.params),
+                content=request.body or None,
+                headers=request.sent_headers(),
+            )
+            async with asking as answer:
                 body = bytearray()
                 async for chunk in answer.aiter_bytes():
                     body += chunk
                     if len(body) > self._max_bytes:
-                        raise _TooLarge
+                        raise TooLarge
         lane.stats.received_bytes += len(body)
         headers = {name.lower(): value for name, value in answer.headers.items()}
         response = Response(answer.status_code, headers, bytes(body), self._clock.now_ns())
@@ -296,7 +296,7 @@ class Gateway:
         await self._sleep_latency(request, response)
         return Response(response.status, headers, response.body, self._clock.now_ns())
 
-    async def _sleep_latency(self, request: _Request, response: Response) -> None:
+    async def _sleep_latency(self, request: Request, response: Response) -> None:
         """Let the simulated latency pass on the clock. Raises TimeoutError when it exceeds the read timeout."""
         now_ns = self._clock.now_ns()
         latency_ns = round((response.number(LATENCY_HEADER) or 0.0) * 1e6)
@@ -307,25 +307,27 @@ class Gateway:
         if latency_ns > patience_ns:
             raise TimeoutError
 
-    def _judge(self, lane: _Lane, request: _Request, response: Response, parse: Callable[[Response], T]) -> _Verdict:
+    def _judge(self, lane: _Lane, request: Request, response: Response, parse: Callable[[Response], T]) -> Verdict:
         status, size = response.status, len(response.body)
         if status == httpx2.codes.TOO_MANY_REQUESTS:
             lane.stats.limited += 1
-            until_ns = self._retry_after_ns(response)
+            until_ns = retry_after_ns(response, self._clock.now_ns())
             lane.host.limiter.pause(until_ns)
-            return _Verdict(self._none(lane, Kind.LIMITED, f"{request.path} answered 429"), None, until_ns)
+            return Verdict(self._none(lane, request, Kind.LIMITED, f"{request.path} answered 429"), None, until_ns)
         if status >= httpx2.codes.INTERNAL_SERVER_ERROR:
-            return self._failed(lane, f"{request.path} answered {status}: {_message(response)}")
+            words = message(response, lane.host, request)
+            return self._failed(lane, request, f"{request.path} answered {status}: {words}")
         if status in (httpx2.codes.NO_CONTENT, httpx2.codes.NOT_FOUND) and status not in request.accept:
-            return _Verdict(self._none(lane, Kind.NO_DATA, f"{request.path} answered {status}"), ok=True)
+            return Verdict(self._none(lane, request, Kind.NO_DATA, f"{request.path} answered {status}"), ok=True)
         if not httpx2.codes.is_success(status) and status not in request.accept:
-            reason = f"{request.path} answered {status}: {_message(response)}"
-            return _Verdict(self._none(lane, Kind.ERROR, reason), ok=True)  # the host works; the question is wrong
+            reason = f"{request.path} answered {status}: {message(response, lane.host, request)}"
+            outcome: Outcome[Any] = self._none(lane, request, Kind.ERROR, reason)
+            return Verdict(outcome, ok=True)  # the host works; the question is wrong
         try:
             parsed = parse(response)
         except BadMessage as error:
-            return self._failed(lane, f"the answer to {request.path} cannot be read: {error}")
-        return _Verdict(value_of(parsed, source=lane.host.name, as_of_ns=response.received_ns), ok=True, size=size)
+            return self._failed(lane, request, f"the answer to {request.path} cannot be read: {error}")
+        return Verdict(value_of(parsed, source=lane.host.name, as_of_ns=response.received_ns), ok=True, size=size)
 
     def _reconcile(self, lane: _Lane, response: Response) -> None:
         remaining, reset_s = response.number("x-ratelimit-remaining"), response.number("x-ratelimit-reset")
@@ -333,21 +335,13 @@ class Gateway:
             reset_ns = None if reset_s is None else round(reset_s * NS_PER_S)
             lane.host.limiter.reconcile(math.floor(remaining), reset_ns)
 
-    def _retry_after_ns(self, response: Response) -> int:
-        """Return when a refused request may be sent again, by the server's word or a whole second from now."""
-        now_ns = self._clock.now_ns()
-        after_s, reset_s = response.number("retry-after"), response.number("x-ratelimit-reset")
-        if after_s is None:
-            after_s = 1.0 if reset_s is None else max(1.0, reset_s - now_ns / NS_PER_S)
-        return now_ns + round(min(after_s, _LONGEST_PAUSE_S) * NS_PER_S)
-
-    def _failed(self, lane: _Lane, reason: str, *, is_hopeless: bool = False) -> _Verdict:
+    def _failed(self, lane: _Lane, request: Request, reason: str, *, is_hopeless: bool = False) -> Verdict:
         lane.stats.failures += 1
         wait_until_ns = None if is_hopeless else self._clock.now_ns()
-        return _Verdict(self._none(lane, Kind.ERROR, reason), ok=False, wait_until_ns=wait_until_ns)
+        return Verdict(self._none(lane, request, Kind.ERROR, reason), ok=False, wait_until_ns=wait_until_ns)
 
-    def _none(self, lane: _Lane, kind: Kind, reason: str) -> Outcome[Any]:
-        text = lane.host.redact(reason)[:300]
+    def _none(self, lane: _Lane, request: Request, kind: Kind, reason: str) -> Outcome[Any]:
+        text = request.redact(lane.host.redact(reason))[:300]
         return nothing(kind, source=lane.host.name, reason=text, as_of_ns=self._clock.now_ns())
 
     def _breaker(self, lane: _Lane, circuit: str) -> Breaker:
@@ -367,24 +361,10 @@ class Gateway:
                 max_connections=64, max_keepalive_connections=16, keepalive_expiry=2 * self._config.cycle_s
             ),
             transport=transport,
+            http2=host.base_url.startswith("https"),  # where the server offers it
             trust_env=not host.is_local,
         )
 
 
 def _whole(response: Response) -> Response:
     return response
-
-
-class _Refusal(msgspec.Struct):
-    """What vendors say when they refuse."""
-
-    message: str
-
-
-def _message(response: Response) -> str:
-    """Return the vendor's own words on a refusal: one printable line of bounded length."""
-    try:
-        text = decode(response, _Refusal).message
-    except BadMessage:
-        text = response.body[:500].decode("utf-8", "replace")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200] or "no message"
