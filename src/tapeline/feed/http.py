@@ -61,8 +61,9 @@ class Host:
 
     def redact(self, text: str) -> str:
         """Return ``text`` with every secret of this host blotted out."""
-        for secret in self.secret_headers.values():
-            text = text.replace(secret, "***") if secret else text
+        for value in self.secret_headers.values():
+            for secret in (value, value.rpartition(" ")[2]):  # "Bearer abc": the token alone, too
+                text = text.replace(secret, "***") if secret else text
         return text
 
 

@@ -18,3 +18,8 @@ def alpaca_keys(environ: Mapping[str, str]) -> AlpacaKeys | None:
     """Return the pair from APCA_API_KEY_ID and APCA_API_SECRET_KEY, or None when either is missing."""
     key_id, secret_key = environ.get("APCA_API_KEY_ID", ""), environ.get("APCA_API_SECRET_KEY", "")
     return AlpacaKeys(key_id, secret_key) if key_id and secret_key else None
+
+
+def llm_api_key(environ: Mapping[str, str]) -> str:
+    """Return what TAPELINE_LLM_API_KEY holds; empty when the model's endpoint wants none."""
+    return environ.get("TAPELINE_LLM_API_KEY", "")
