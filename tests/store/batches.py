@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 
+from tapeline.core.outcome import Kind, nothing, value_of
 from tapeline.core.types import (
     MINUTE_S,
     NS_PER_S,
+    Answer,
     BarFrame,
     Candidate,
     Clamp,
     CycleRecord,
+    Dossier,
+    Evidence,
     Fill,
     Headline,
     Label,
     Order,
+    Passage,
     Side,
     Signal,
     Vote,
 )
-from tapeline.store.batch import EndKind, EquityMark, Holding, JournalBatch, OrderEnd, Split
+from tapeline.store.batch import (
+    DossierRecord,
+    EndKind,
+    EquityMark,
+    Holding,
+    JournalBatch,
+    OrderEnd,
+    Split,
+    StageEvent,
+    StepRecord,
+)
 
 MINUTE_NS = MINUTE_S * NS_PER_S
 NAN = float("nan")
@@ -95,6 +110,24 @@ def mark(key: str = "m1", *, minute: int = 5, equity: float = 1000.0, is_close: 
     return EquityMark(key, minute * MINUTE_NS, equity, 948.65, 0.0, 0.1, lines, is_close)
 
 
+def dossier(key: str = "d1", *, ready_ns: int = 3 * MINUTE_NS) -> DossierRecord:
+    """Return a dossier with a missing number and a word in every place."""
+    answer = Answer("Why?", "news", "Because.", ("n1",), by_model=True)
+    head = (key, "AAA", 2 * MINUTE_NS, 0.75, 0.7, 0.05, "buy", 10.0, NAN)
+    words = ("a summary", "a bull", "a bear", ("earnings",), ("news: dead",), "toy", 7, Label.SIMULATED)
+    return DossierRecord("run@1", ready_ns, Dossier(*head, (("rsi_14", NAN),), ("flag",), (answer,), *words))
+
+
+def steps() -> tuple[StepRecord, ...]:
+    """Return a step that found something and one that did not."""
+    passage = Passage("news", 1, "\u201cup\u201d", "https://example.org/a", Label.SIMULATED)
+    found = Evidence("news", "AAA", "rss", 1, Label.SIMULATED, (("articles_count", 1.0), ("x", NAN)), (passage,))
+    return (
+        StepRecord("run@1", "AAA", "news", value_of(found, source="rss", as_of_ns=1)),
+        StepRecord("run@1", "AAA", "youtube", nothing(Kind.ERROR, source="youtube", reason="dead")),
+    )
+
+
 def full_batch() -> JournalBatch:
     """Return a batch that has something for every table."""
     return JournalBatch(
@@ -105,6 +138,9 @@ def full_batch() -> JournalBatch:
         ends=(OrderEnd("o1", EndKind.FILLED, 4 * MINUTE_NS),),
         splits=(Split("BBB", 2.0, MINUTE_NS),),
         marks=(mark(), mark("m2", minute=6, is_close=True)),
+        dossiers=(dossier(),),
+        steps=steps(),
+        stages=(StageEvent("run@1", "AAA", "collecting", 2 * MINUTE_NS, "talk 4.0"),),
         headlines=(Headline("AAA", 1, "AAA rises", "Wire", "https://example.org/a", Label.SIMULATED),),
         meta={"seed": "7"},
     )

@@ -14,7 +14,7 @@ from tests.store.batches import NAN, frame, full_batch, mark
 
 from tapeline.core.errors import StoreError
 from tapeline.store.batch import JournalBatch
-from tapeline.store.export import BARS, LEDGER, SIGNALS
+from tapeline.store.export import BARS, DOSSIERS, EVIDENCE, LEDGER, SIGNALS, STAGES
 from tapeline.store.journal import Journal
 
 pytestmark = pytest.mark.anyio
@@ -50,11 +50,15 @@ async def test_one_other_bar_exports_other_bytes(tmp_path: Path) -> None:
 
 async def test_the_files_hold_what_the_store_holds(tmp_path: Path) -> None:
     files = await _exported(tmp_path / "one", [full_batch()])
-    assert set(files) == {BARS, SIGNALS, LEDGER}
+    assert set(files) == {BARS, SIGNALS, LEDGER, DOSSIERS, EVIDENCE, STAGES}
     bars = pq.read_table(io.BytesIO(files[BARS]))
     assert bars.column("symbol").to_pylist() == ["AAA", "BBB"] * 2
     (signal,) = [json.loads(line) for line in files[SIGNALS].splitlines()]
     assert (signal["signal_id"], signal["votes"][0]["group"], signal["silent"]) == ("s1", "tape", [["x", "timed out"]])
+    (kept,) = [json.loads(line) for line in files[DOSSIERS].splitlines()]
+    assert (kept["run_id"], kept["dossier"]["dossier_id"], kept["dossier"]["atr"]) == ("run@1", "d1", None)
+    assert [json.loads(line)["outcome"]["kind"] for line in files[EVIDENCE].splitlines()] == ["value", "error"]
+    assert [json.loads(line)["stage"] for line in files[STAGES].splitlines()] == ["collecting"]
     lines = list(csv.DictReader(io.StringIO(files[LEDGER].decode())))
     assert [line["kind"] for line in lines] == ["split", "order", "fill", "equity", "holding", "equity", "holding"]
     order = lines[1]

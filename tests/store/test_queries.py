@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.store.batches import MINUTE_NS, NAN, bars_batch, cycle, frame
+from tests.store.batches import MINUTE_NS, NAN, bars_batch, cycle, dossier, frame, full_batch, steps
 
 from tapeline.core.types import Bar, Signal
 from tapeline.store import queries
@@ -64,6 +64,16 @@ async def test_a_signal_comes_back_with_its_votes_and_its_silent_sources(journal
     await journal.write(JournalBatch(cycles=(cycle(),)))
     back: list[Signal] = await journal.read(queries.signals)
     assert back == list(cycle().signals)
+
+
+async def test_dossiers_steps_and_stages_come_back_as_they_were(journal: Journal) -> None:
+    await journal.write(full_batch())
+    await journal.write(JournalBatch(dossiers=(dossier("d2", ready_ns=9 * MINUTE_NS),)))
+    assert repr(await journal.read(queries.dossiers)) == repr([dossier(), dossier("d2", ready_ns=9 * MINUTE_NS)])
+    late = await journal.read(lambda c: queries.dossiers(c, 9 * MINUTE_NS))
+    assert [kept.dossier.dossier_id for kept in late] == ["d2"]
+    assert repr(await journal.read(queries.evidence_steps)) == repr(list(steps()))
+    assert await journal.read(queries.stage_events) == list(full_batch().stages)
 
 
 async def test_meta_keeps_the_last_word(journal: Journal) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tapeline.core.types import BarFrame, CycleRecord, Fill, Headline, Order
+from tapeline.core.outcome import Outcome
+from tapeline.core.types import BarFrame, CycleRecord, Dossier, Evidence, Fill, Headline, Order
 
 
 class EndKind(StrEnum):
@@ -68,6 +69,36 @@ class EquityMark:
     is_close: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class DossierRecord:
+    """A dossier, the run that made it, and the moment from which a decision may know it."""
+
+    run_id: str
+    ready_ns: int
+    dossier: Dossier
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What came of one step of the collection on one symbol."""
+
+    run_id: str
+    symbol: str
+    step: str
+    outcome: Outcome[Evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class StageEvent:
+    """A symbol entered a stage of a run, for the reason in ``detail``."""
+
+    run_id: str
+    symbol: str
+    stage: str
+    event_ns: int
+    detail: str
+
+
 LedgerEvent = Split | Order | Fill | OrderEnd | EquityMark
 """Everything that changes an account; folding the events in their order gives the account."""
 
@@ -94,6 +125,8 @@ class JournalBatch:
         Valuations of the account.
     headlines
         What the news votes were made from.
+    dossiers, steps, stages
+        What a run from discovery to trade thought, what it was thought from, and how its symbols went through it.
     meta
         Facts of the run, e.g. ``seed``, ``universe``; the last word on a key stays.
     """
@@ -107,6 +140,9 @@ class JournalBatch:
     splits: tuple[Split, ...] = ()
     marks: tuple[EquityMark, ...] = ()
     headlines: tuple[Headline, ...] = ()
+    dossiers: tuple[DossierRecord, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+    stages: tuple[StageEvent, ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
 
     def all_orders(self) -> tuple[Order, ...]:

@@ -1,6 +1,6 @@
 """The store as files that two runs of one seed write alike to the byte.
 
-In: an open connection.  Out: ``bars.parquet``, ``signals.jsonl``, ``ledger.csv`` in a folder.
+In: an open connection.  Out: bars, signals, the ledger, dossiers with what they rest on and how they came about.
 Refuses to write anything of the run that made them: no wall time, no path, no host. Rows are sorted by their keys,
 numbers are in their shortest exact form, missing ones are nothing (``null`` in JSON).
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from tapeline.core.errors import StoreError
 from tapeline.store import queries
 
 BARS, SIGNALS, LEDGER = "bars.parquet", "signals.jsonl", "ledger.csv"
+DOSSIERS, EVIDENCE, STAGES = "dossiers.jsonl", "evidence.jsonl", "stages.jsonl"
 
 LEDGER_COLUMNS = (
     *("event_ns", "kind", "id", "order_id", "symbol", "side", "qty", "price", "fee"),
@@ -35,7 +36,7 @@ Line = dict[str, Any]
 
 
 def export(connection: DuckDBPyConnection, folder: Path) -> dict[str, int]:
-    """Write the three files into ``folder``, which is made; older ones are replaced. Return the rows of each.
+    """Write the files into ``folder``, which is made; older ones are replaced. Return the rows of each.
 
     Raises
     ------
@@ -43,20 +44,27 @@ def export(connection: DuckDBPyConnection, folder: Path) -> dict[str, int]:
         The folder cannot be written.
     """
     bars = queries.bar_rows(connection)
-    signals = queries.signals(connection)
+    lines: dict[str, Sequence[object]] = {
+        SIGNALS: queries.signals(connection),
+        DOSSIERS: queries.dossiers(connection),
+        EVIDENCE: queries.evidence_steps(connection),
+        STAGES: queries.stage_events(connection),
+    }
     ledger = ledger_lines(connection)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # The writer's settings are part of the bytes, so they are all named here.
         with _replacing(folder / BARS) as part:
             pq.write_table(bars, part, compression="zstd", compression_level=3, row_group_size=65_536, version="2.6")
-        with _replacing(folder / SIGNALS) as part:
-            part.write_bytes(b"".join(msgspec.json.encode(signal) + b"\n" for signal in signals))
+        for name, rows in lines.items():
+            with _replacing(folder / name) as part:
+                part.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
         with _replacing(folder / LEDGER) as part:
             part.write_text(_csv(ledger), encoding="utf-8", newline="")
     except OSError as error:
         raise StoreError(f"cannot export to {folder}: {error.strerror}; choose a folder that can be written") from error
-    return {BARS: bars.num_rows, SIGNALS: len(signals), LEDGER: len(ledger)}
+    counts = {name: len(rows) for name, rows in lines.items()}
+    return {BARS: bars.num_rows, **counts, LEDGER: len(ledger)}
 
 
 def ledger_lines(connection: DuckDBPyConnection) -> list[Line]:

@@ -59,7 +59,25 @@ def m001_initial(connection: DuckDBPyConnection) -> None:
         """)
 
 
-MIGRATIONS: tuple[Callable[[DuckDBPyConnection], None], ...] = (m001_initial,)
+def m002_dossiers(connection: DuckDBPyConnection) -> None:
+    """Make what a run from discovery to trade leaves: dossiers, the steps they rest on, the stages of its symbols."""
+    connection.execute("""
+        CREATE TABLE dossiers (
+            dossier_id VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, symbol VARCHAR NOT NULL, as_of_ns BIGINT NOT NULL,
+            ready_ns BIGINT NOT NULL, conviction DOUBLE NOT NULL, prior DOUBLE NOT NULL, model_part DOUBLE NOT NULL,
+            action VARCHAR NOT NULL, model VARCHAR NOT NULL, llm_calls INTEGER NOT NULL, label VARCHAR NOT NULL,
+            record VARCHAR NOT NULL);
+        CREATE TABLE evidence_steps (
+            run_id VARCHAR NOT NULL, symbol VARCHAR NOT NULL, step VARCHAR NOT NULL, kind VARCHAR NOT NULL,
+            source VARCHAR NOT NULL, reason VARCHAR NOT NULL, as_of_ns BIGINT, record VARCHAR,
+            PRIMARY KEY (run_id, symbol, step));
+        CREATE TABLE pipeline_events (
+            run_id VARCHAR NOT NULL, symbol VARCHAR NOT NULL, stage VARCHAR NOT NULL, event_ns BIGINT NOT NULL,
+            detail VARCHAR NOT NULL, PRIMARY KEY (run_id, symbol, stage));
+        """)
+
+
+MIGRATIONS: tuple[Callable[[DuckDBPyConnection], None], ...] = (m001_initial, m002_dossiers)
 
 
 def schema_version(connection: DuckDBPyConnection) -> int:

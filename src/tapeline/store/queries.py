@@ -7,17 +7,45 @@ Refuses to write, and to invent: what is not there comes back empty.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from tapeline.core.types import BAR_FIELDS, BarFrame, CycleRecord, Fill, Label, Order, Side, Signal, Vote
-from tapeline.store.batch import EndKind, EquityMark, Holding, LedgerEvent, OrderEnd, Split
+from tapeline.core.outcome import Kind, Outcome
+from tapeline.core.types import (
+    BAR_FIELDS,
+    BarFrame,
+    CycleRecord,
+    Dossier,
+    Evidence,
+    Fill,
+    Label,
+    Order,
+    Side,
+    Signal,
+    Vote,
+)
+from tapeline.store.batch import (
+    DossierRecord,
+    EndKind,
+    EquityMark,
+    Holding,
+    LedgerEvent,
+    OrderEnd,
+    Split,
+    StageEvent,
+    StepRecord,
+)
 
-ROW_TABLES = ("bars", "cycles", "signals", "votes", "headlines", "orders", "fills", "order_ends", "splits", "marks")
+T = TypeVar("T")
+
+ROW_TABLES = (
+    *("bars", "cycles", "signals", "votes", "headlines", "orders", "fills", "order_ends", "splits", "marks"),
+    *("dossiers", "evidence_steps", "pipeline_events"),
+)
 
 
 def _value(connection: DuckDBPyConnection, sql: str) -> Any:
@@ -82,7 +110,12 @@ def _frame(table: pa.Table, timeframe_s: int, feed: str, label: str) -> BarFrame
 def cycles(connection: DuckDBPyConnection) -> list[CycleRecord]:
     """Return every record of a decision, oldest first, equal to what was written."""
     rows = connection.execute("SELECT record FROM cycles ORDER BY as_of_ns, cycle_id").fetchall()
-    return [msgspec.convert(_with_nan(msgspec.json.decode(row[0])), CycleRecord) for row in rows]
+    return [_from_record(row[0], CycleRecord) for row in rows]
+
+
+def _from_record(record: str, kind: type[T]) -> T:
+    """Return a record as it was before it became JSON."""
+    return msgspec.convert(_with_nan(msgspec.json.decode(record)), kind)
 
 
 def _with_nan(tree: Any) -> Any:
@@ -114,6 +147,37 @@ def _signal(row: tuple[Any, ...], said: list[tuple[Any, ...]]) -> Signal:
     votes = tuple(Vote(*line) for line in said if line[2] is not None)
     silent = tuple((line[0], line[5]) for line in said if line[2] is None)
     return Signal(signal_id, symbol, Side(side), strength, as_of_ns, expires_ns, regime, votes, silent)
+
+
+def dossiers(connection: DuckDBPyConnection, since_ns: int = 0) -> list[DossierRecord]:
+    """Return the dossiers that were ready at ``since_ns`` or later, by that moment and symbol."""
+    rows = connection.execute(
+        "SELECT run_id, ready_ns, record FROM dossiers WHERE ready_ns >= ? ORDER BY ready_ns, symbol, dossier_id",
+        [since_ns],
+    ).fetchall()
+    return [DossierRecord(run_id, ready_ns, _from_record(record, Dossier)) for run_id, ready_ns, record in rows]
+
+
+def evidence_steps(connection: DuckDBPyConnection) -> list[StepRecord]:
+    """Return what came of every step of every collection, by run, symbol and step."""
+    rows = connection.execute(
+        "SELECT run_id, symbol, step, kind, source, reason, as_of_ns, record FROM evidence_steps "
+        "ORDER BY run_id, symbol, step"
+    ).fetchall()
+    return [StepRecord(run_id, symbol, step, _outcome(*rest)) for run_id, symbol, step, *rest in rows]
+
+
+def _outcome(kind: str, source: str, reason: str, as_of_ns: int | None, record: str | None) -> Outcome[Evidence]:
+    value = None if record is None else _from_record(record, Evidence)
+    return Outcome(Kind(kind), source, value, reason, as_of_ns)
+
+
+def stage_events(connection: DuckDBPyConnection) -> list[StageEvent]:
+    """Return every stage that any symbol entered, by run, moment, symbol and stage."""
+    rows = connection.execute(
+        "SELECT run_id, symbol, stage, event_ns, detail FROM pipeline_events ORDER BY run_id, event_ns, symbol, stage"
+    ).fetchall()
+    return [StageEvent(*row) for row in rows]
 
 
 def orders(connection: DuckDBPyConnection) -> list[tuple[int, Order]]:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from tapeline.core.types import BAR_FIELDS, BarFrame, CycleRecord, Fill, Order
-from tapeline.store.batch import EquityMark, JournalBatch, OrderEnd, Split
+from tapeline.store.batch import DossierRecord, EquityMark, JournalBatch, OrderEnd, Split, StepRecord
 
 _TEXT, _INT, _FLOAT = pa.string(), pa.int64(), pa.float64()
 
@@ -39,6 +39,13 @@ SCHEMAS: dict[str, pa.Schema] = {
     "splits": _schema("symbol", "seq ex_ns", "new_per_old"),
     "marks": _schema("mark_id", "seq event_ns", "equity cash realised_pnl fees", "is_close"),
     "holdings": _schema("mark_id symbol", "", "qty avg_price price"),
+    "dossiers": _schema(
+        "dossier_id run_id symbol action model label record",
+        "as_of_ns ready_ns llm_calls",
+        "conviction prior model_part",
+    ),
+    "evidence_steps": _schema("run_id symbol step kind source reason record", "as_of_ns"),
+    "pipeline_events": _schema("run_id symbol stage detail", "event_ns"),
 }
 """Columns of every table, by name; the order of the columns in the file is of no matter."""
 
@@ -100,6 +107,9 @@ def row_tables(batch: JournalBatch, first_seq: int) -> Iterator[tuple[str, pa.Ta
         "cycles": [_cycle(cycle) for cycle in batch.cycles],
         "signals": [asdict(signal) for cycle in batch.cycles for signal in cycle.signals],
         "votes": list(_votes(batch.cycles)),
+        "dossiers": [_dossier(kept) for kept in batch.dossiers],
+        "evidence_steps": [_step(step) for step in batch.steps],
+        "pipeline_events": [asdict(event) for event in batch.stages],
         "holdings": [{"mark_id": mark.mark_id, **asdict(line)} for mark in batch.marks for line in mark.holdings],
     }
     names = {Split: "splits", Order: "orders", Fill: "fills", OrderEnd: "order_ends", EquityMark: "marks"}
@@ -113,6 +123,27 @@ def row_tables(batch: JournalBatch, first_seq: int) -> Iterator[tuple[str, pa.Ta
 def _cycle(cycle: CycleRecord) -> dict[str, Any]:
     head = {name: getattr(cycle, name) for name in ("cycle_id", "as_of_ns", "regime", "equity", "cash")}
     return {**head, "record": msgspec.json.encode(cycle).decode()}
+
+
+def _dossier(kept: DossierRecord) -> dict[str, Any]:
+    names = ("dossier_id", "symbol", "as_of_ns", "conviction", "prior", "model_part", "action", "model", "llm_calls")
+    head = {name: getattr(kept.dossier, name) for name in names}
+    record = msgspec.json.encode(kept.dossier).decode()
+    label = kept.dossier.label.value
+    return {**head, "run_id": kept.run_id, "ready_ns": kept.ready_ns, "label": label, "record": record}
+
+
+def _step(step: StepRecord) -> dict[str, Any]:
+    outcome = step.outcome
+    head = {name: getattr(step, name) for name in ("run_id", "symbol", "step")}
+    said = {
+        "kind": outcome.kind.value,
+        "source": outcome.source,
+        "reason": outcome.reason,
+        "as_of_ns": outcome.as_of_ns,
+    }
+    record = None if outcome.value is None else msgspec.json.encode(outcome.value).decode()
+    return {**head, **said, "record": record}
 
 
 def _votes(cycles: Iterable[CycleRecord]) -> Iterator[dict[str, Any]]:
