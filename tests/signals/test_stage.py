@@ -10,7 +10,7 @@ import numpy as np
 from tapeline.core.clock import LogicalClock, actor
 from tapeline.core.config import SignalsConfig
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
-from tapeline.core.types import NS_PER_S, Headline, Label, Side
+from tapeline.core.types import NS_PER_S, Headline, Label, Side, Vote
 from tapeline.scan.result import Exclusion, ScanResult
 from tapeline.signals.news import NewsRule, NewsSource
 from tapeline.signals.stage import Decisions, form_signals
@@ -46,7 +46,7 @@ def _scan() -> ScanResult:
     )
 
 
-async def _decide(press: dict[str, str]) -> Decisions:
+async def _decide(press: dict[str, str], given: dict[str, list[Outcome[Vote]]] | None = None) -> Decisions:
     async def fetch(symbol: str) -> Outcome[tuple[Headline, ...]]:
         if symbol not in press:
             return nothing(Kind.LIMITED, source="google_news", reason="limit reached")
@@ -57,7 +57,7 @@ async def _decide(press: dict[str, str]) -> Decisions:
 
     clock = LogicalClock(NOW_NS)
     async with actor(clock):
-        return await form_signals(_scan(), SYMBOLS, [NewsSource(fetch, RULE)], REGIME, SignalsConfig(), clock)
+        return await form_signals(_scan(), SYMBOLS, [NewsSource(fetch, RULE)], REGIME, SignalsConfig(), clock, given)
 
 
 def test_agreeing_tape_and_news_make_signals_and_everybody_else_a_reason() -> None:
@@ -83,3 +83,10 @@ def test_news_is_asked_only_where_a_quorum_is_still_possible() -> None:
 
 def test_deciding_twice_is_the_same_decision() -> None:
     assert anyio.run(_decide, PRESS) == anyio.run(_decide, PRESS, backend="trio")
+
+
+def test_a_given_vote_counts_as_a_group_and_makes_it_worth_asking_the_others() -> None:
+    thesis = Vote("thesis.dossier", "thesis", 0.8, 0.9, NOW_NS, "a dossier")
+    decisions = anyio.run(_decide, PRESS, {"CALM": [value_of(thesis, source=thesis.source)]})
+    signal = next(signal for signal in decisions.signals if signal.symbol == "CALM")
+    assert [vote.group for vote in signal.votes] == ["news", "thesis"]

@@ -24,7 +24,7 @@ class SignalsConfig(Section, frozen=True):
     """Longest wait for one answer; half the deadline, so that one stall leaves time for the symbols after it."""
     source_concurrency: Annotated[int, Meta(ge=1, le=64)] = 4
     """Questions open at one source at a time."""
-    weights: dict[str, float] = field(default_factory=lambda: {"tape": 0.6, "news": 0.4})
+    weights: dict[str, float] = field(default_factory=lambda: {"tape": 0.6, "news": 0.4, "thesis": 0.6})
     """Weight of each group; sources inside a group share it."""
     regime_tilt_frac: Annotated[float, Meta(ge=0, le=0.2)] = 0.05
     """How far the market's regime tilts a strength; small, as the index knows little of one name."""
