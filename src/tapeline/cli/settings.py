@@ -7,15 +7,15 @@ import inspect
 import itertools
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from tapeline.core.config import Config, tree
+from tapeline.core.config import Config, Section
 from tapeline.core.config.load import Loaded, leaves, load
-from tapeline.core.config import Section
 from tapeline.core.errors import BadInput
 from tapeline.core.home import default_home
 
@@ -97,8 +97,8 @@ def _describe(section: Section, prefix: str, lines: list[str]) -> None:
 
 
 def _reasons(kind: type[Section]) -> dict[str, str]:
-    """Return field -> the sentence that stands below it in the tree's source."""
-    source = ast.parse(inspect.getsource(tree))
+    """Return field -> the sentence that stands below it in the section's source."""
+    source = ast.parse(inspect.getsource(sys.modules[kind.__module__]))
     body = next(node.body for node in source.body if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
     reasons: dict[str, str] = {}
     for field, after in itertools.pairwise(body):

@@ -1,6 +1,6 @@
 """From a scan to signals: the tape's votes, the sources' votes, the consensus of each symbol.
 
-In: a scan's result, the symbols in question, sources to ask, votes that are there already.  Out: ``Decisions``: signals, and why the others are none.
+In: a scan, the symbols in question, sources to ask, votes that are there.  Out: ``Decisions``: signals, and reasons.
 Refuses nothing by itself; it only joins the pure parts to the one fan-out.
 """
 
@@ -17,7 +17,6 @@ from tapeline.scan.result import ScanResult
 from tapeline.signals.consensus import consensus
 from tapeline.signals.fanout import Votes, VoteSource, gather_votes
 from tapeline.signals.tape import tape_votes
-
 
 Given = Mapping[str, Sequence[Outcome[Vote]]]
 """Symbol -> votes of sources that need not be asked, e.g. of a dossier that is there."""

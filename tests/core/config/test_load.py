@@ -46,7 +46,7 @@ def test_the_environment_wins_over_the_file_and_both_are_named(tmp_path: Path) -
         ("[scan\n", r"is not valid TOML"),
         ("[streams]\nlease_s = 9.0", r"streams\.lease_s is 9\.0: .* within 5 s"),
         ("[live]\ntimeframes_s = [60, 90]", r"each a multiple of the one before"),
-        ("[signals]\nquorum_groups = 3", r"no signal could ever be formed"),
+        ("[signals]\nquorum_groups = 4", r"no signal could ever be formed"),
         ("[trade.risk]\nmax_position_pct = 90.0", r"max_position_pct \(90\.0\) is above"),
     ],
 )
