@@ -62,6 +62,11 @@ class LanguageModel(Protocol):
         """Most tokens of a prompt, by ``estimate_tokens`` of both its texts."""
         ...
 
+    @property
+    def max_answer_tokens(self) -> int:
+        """Tokens of a usual answer; twice as many is the most that may be asked for."""
+        ...
+
     async def ask(self, system: str, user: str, schema: type[T], *, max_tokens: int | None = None) -> Outcome[T]:
         """Return the answer in the shape of ``schema``, or why there is none.
 
@@ -135,6 +140,11 @@ class ChatModel:
     def max_context_tokens(self) -> int:
         """Most tokens of a prompt; a second try has its own, small reserve."""
         return self._config.max_context_tokens
+
+    @property
+    def max_answer_tokens(self) -> int:
+        """Tokens of a usual answer."""
+        return self._config.max_answer_tokens
 
     async def ask(self, system: str, user: str, schema: type[T], *, max_tokens: int | None = None) -> Outcome[T]:
         """Ask, and ask once more when the answer was unusable; see ``LanguageModel.ask``.
