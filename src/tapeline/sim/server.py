@@ -26,6 +26,7 @@ from tapeline.sim.market import Market
 from tapeline.sim.news import Newsroom
 from tapeline.sim.rss import NewsSearch
 from tapeline.sim.tape import Tape
+from tapeline.sim.voices import VoiceLimits, voice_routes
 
 NODE = "node"
 """The participant that an anonymous request to move the clock speaks for."""
@@ -42,6 +43,7 @@ class SimSettings:
     news_limit: int = 120
     plan: alpaca_data.Plan = "basic"
     faults: FaultPlan = field(default_factory=FaultPlan)
+    voices: VoiceLimits = field(default_factory=VoiceLimits)
 
 
 class MoveClock(msgspec.Struct, frozen=True):
@@ -71,7 +73,8 @@ def build_app(market: Market, settings: SimSettings) -> Starlette:
     calendar = SessionCalendar()
     tape = Tape(market)
     tape.day_rows(settings.day)  # made now, so that the first request is as quick as the others
-    routes = [*_vendor_routes(door, tape, calendar, settings), *_own_routes(door, calendar)]
+    vendors = _vendor_routes(door, tape, calendar, settings)
+    routes = [*vendors, *voice_routes(door, tape, settings.seed, settings.voices), *_own_routes(door, calendar)]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
     app.state.clock = clock
     return app
