@@ -85,6 +85,10 @@ def atr(s: Series, window: float) -> Row:
     return smoothed([NAN] + [s.reach(i) for i in range(1, len(s))], w, 1.0 / w)
 
 
+def atr_before(s: Series, window: float) -> Row:
+    return [NAN, *atr(s, window)[:-1]]
+
+
 def sma_slope(s: Series, window: float, over: float) -> Row:
     line, o = sma(s, window), int(over)
     return rolling(len(s), int(window) + o - 1, lambda i: 100.0 * (line[i] / line[i - o] - 1.0) / over)
@@ -283,6 +287,7 @@ TWINS: dict[str, Callable[..., Row]] = {
     "ema_#": ema,
     "rsi_#": rsi,
     "atr_#": atr,
+    "atr_#_before": atr_before,
     "sma_slope_#_#": sma_slope,
     "bbands_#_#_pctb": bbands_pctb,
     "bbands_#_#_width": bbands_width,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+
 from tapeline.core.types import F64
 from tapeline.grid.bars import BarGrid
 from tapeline.grid.records import Applied
@@ -36,4 +38,16 @@ def indicators(grid: BarGrid, names: Sequence[str], rows: Literal["last", "all"]
     return grid.indicators(names, rows)
 
 
-__all__ = ["Applied", "BarGrid", "UnknownIndicator", "indicator_names", "indicators"]
+def indicators_at(grid: BarGrid, names: Sequence[str], n_rows: int) -> dict[str, F64]:
+    """Return indicators of the row that was the newest when the grid had ``n_rows`` rows.
+
+    As ``indicators`` gives them, and at its price for the newest row; an older row costs a pass over all rows. All NaN
+    when there was no row yet.
+    """
+    if n_rows == grid.n_bars:
+        return grid.indicators(names)
+    every = grid.indicators(names, "all")
+    return {name: every[name][n_rows - 1] if n_rows else np.full(len(grid.symbols), np.nan) for name in names}
+
+
+__all__ = ["Applied", "BarGrid", "UnknownIndicator", "indicator_names", "indicators", "indicators_at"]

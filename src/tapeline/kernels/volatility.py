@@ -18,8 +18,9 @@ from tapeline.kernels.steps import ema_next, true_range, wilder_next
 
 
 def atr(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
-    """Wilder's average true range in price units, and in percent of the close (natr).
+    """Wilder's average true range in price units, in percent of the close (natr), and before this bar (before).
 
+    A range that contains today cannot measure today: ``before`` is what a bar is compared with.
     State: bars seen, previous close, average (a sum while seeding). Warm-up: the first ``window`` bars are NaN.
     Flat window: 0.
 
@@ -30,11 +31,14 @@ def atr(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
     state = carray(state, (3, TILE))
-    out = carray(out, (2, out_rows, TILE))
+    out = carray(out, (3, out_rows, TILE))
     window = params[0]
     scale = 1.0 / window
     skip = rows - out_rows
     for r in range(start, rows):
+        if r >= skip:
+            for j in range(TILE):
+                out[2, r - skip, j] = state[2, j] if state[0, j] > window else math.nan
         for j in range(TILE):
             live = r >= fresh[j]
             seen, average, x = state[0, j] - 1.0, state[2, j], bars[CLOSE, r, j]
@@ -208,7 +212,7 @@ _HLC = (HIGH, LOW, CLOSE)
 register(
     Kernel(
         atr,
-        ("atr_#", "natr_#"),
+        ("atr_#", "natr_#", "atr_#_before"),
         _HLC,
         ((14.0,),),
         state=lambda _: 3,

@@ -1,1 +1,1 @@
-"""The feature contract and the models that learn from it."""
+"""Learned models: the contract of features, training without peeking, forecasts, and what the models are worth."""

@@ -15,15 +15,15 @@ from tapeline.core.calendar import Session
 from tapeline.core.config import ScanConfig
 from tapeline.core.outcome import Kind
 from tapeline.core.types import F64, NS_PER_S, Candidate
-from tapeline.grid import BarGrid, indicators
+from tapeline.grid import BarGrid, indicators_at
 from tapeline.scan.factors import MAX_BARS, check_weights, compute_factors
 from tapeline.scan.panel import Panel, build_panel, last_bar_end_ns, rows_until
 from tapeline.scan.result import ScanResult
 from tapeline.scan.score import points, total
 from tapeline.scan.screens import screen
 
-ATR = "atr_14"
-TRACKED = (ATR,)
+ATR_BEFORE = "atr_14_before"
+TRACKED = ("atr_14",)
 """Indicators whose past a ring of sessions must track from its first bar on; see ``BarGrid.empty``. Without it, symbols
 of a ring that has dropped bars have no range and are excluded until it has settled."""
 
@@ -103,15 +103,10 @@ def settled_atr(days: BarGrid, as_of_ns: int) -> F64:
     """Return Wilder's average true range of 14 sessions before the newest row; NaN during its warm-up.
 
     The newest session may still run, and a range that contains today cannot measure today. It is the grid's own
-    indicator, so the scan, the stream and a backtest cannot disagree; it looks at no later row.
+    indicator, so the scan, the stream and a backtest cannot disagree; it looks at no later row. NaN for a symbol that
+    has not traded in that row.
     """
-    settled = indicators(days, [ATR], rows="all")[ATR][: max(0, rows_until(days.event_ns, as_of_ns) - 1)]
-    if settled.shape[0] == 0:
-        return np.full(settled.shape[1], np.nan)
-    known = ~np.isnan(settled)
-    last = settled.shape[0] - 1 - np.argmax(known[::-1], axis=0)
-    newest: F64 = settled[last, np.arange(settled.shape[1])]
-    return newest
+    return indicators_at(days, [ATR_BEFORE], rows_until(days.event_ns, as_of_ns))[ATR_BEFORE]
 
 
 def _freshness_s(
