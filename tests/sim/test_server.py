@@ -32,6 +32,7 @@ PATHS = [
     "/v2/clock",
     *[f"/rss/search?q={symbol}+stock" for symbol in SYMBOLS],
     "/rss/search?q=stock+market",
+    *[f"/r/{board}/{order}?limit=100" for board in ("wallstreetbets", "stocks") for order in ("hot", "new", "rising")],
 ]
 
 

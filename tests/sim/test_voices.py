@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
+import asyncpraw
 import pydantic
 import pytest
 from openai import APIStatusError, AsyncOpenAI, InternalServerError
@@ -64,3 +65,28 @@ async def test_openais_client_understands_a_refusal(sim: Process) -> None:
             await client.chat.completions.create(model="any", messages=[], max_tokens=5)
     assert refused.value.status_code == 400
     assert not isinstance(refused.value, InternalServerError)
+
+
+# asyncprawcore logs in the way that aiohttp is about to drop.
+@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The 'auth' parameter is deprecated:DeprecationWarning")
+async def test_asyncpraw_reads_listings_comments_and_more(sim: Process) -> None:
+    async with asyncpraw.Reddit(
+        client_id="any",
+        client_secret="any",
+        user_agent="tapeline tests",
+        oauth_url=sim.url,
+        reddit_url=sim.url,
+        check_for_updates=False,
+    ) as reddit:
+        board = await reddit.subreddit("wallstreetbets", fetch=True)
+        assert board.subscribers > 0
+        posts = [post async for post in board.hot(limit=30)]
+        assert posts[0].stickied
+        assert posts[0].author.name == "AutoModerator"
+        assert any("$" in post.title for post in posts[1:])
+        post = await reddit.submission(posts[0].id)
+        await post.comments.replace_more(limit=None)
+        assert len(post.comments.list()) == posts[0].num_comments > 20
+        young = [post async for post in (await reddit.subreddit("stocks")).rising(limit=5)]
+        assert young

@@ -20,6 +20,8 @@ SESSIONS = (dt.date(2010, 4, 30), dt.date(2010, 5, 3), dt.date(2010, 5, 4), dt.d
 SYMBOLS = ("AA", "AAPL", "BRK.B", "IBM", "MSFT", "ZZZ")
 SECTORS = ("Materials", "Technology", "Financials", "Technology", "Technology", "")
 KEYS = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}
+VISITOR = {"Authorization": "Bearer any", "User-Agent": "tapeline tests@example.com"}
+"""What Reddit and the SEC want to see."""
 N_MINUTES = 390
 
 
@@ -114,7 +116,7 @@ def make_client(market: Market | None = None, *, moment: str = "09:00", **settin
     """Return a client with keys of a simulator whose clock shows ``moment``."""
     defaults: dict[str, object] = {"data_limit": 100_000, "trading_limit": 100_000, "news_limit": 100_000}
     app = build_app(market or _plain_market(), SimSettings(day=DAY, **(defaults | settings)))  # type: ignore[arg-type]
-    client = TestClient(app, headers=KEYS)
+    client = TestClient(app, headers=KEYS | VISITOR)
     move(client, moment)
     return client
 

@@ -17,7 +17,8 @@ from tapeline.core.types import F64, I64, NS_PER_S
 from tapeline.sim import headlines
 from tapeline.sim.clock import new_york_day, new_york_ns
 from tapeline.sim.faults import draw
-from tapeline.sim.tape import CLOSE, MINUTE_NS, PUBLISH_NS, Tape
+from tapeline.sim.moves import DayMoves
+from tapeline.sim.tape import MINUTE_NS, PUBLISH_NS, Tape
 
 COMPANY_LEVELS = (0.02, 0.04, 0.06, 0.10)
 GROUP_LEVELS = (0.01, 0.02, 0.035, 0.05)
@@ -56,7 +57,7 @@ class Newsroom:
         self._tape = tape
         self._seed = seed
         self._written: dict[tuple[str, dt.date], tuple[Story, ...]] = {}
-        self._moves: tuple[dt.date, I64, F64] | None = None
+        self._moves = DayMoves(tape)
         market = tape.market
         self._members = {
             sector: np.array([i for i, other in enumerate(market.sectors) if other == sector], np.intp)
@@ -82,7 +83,7 @@ class Newsroom:
             name = self._tape.market.names[column]
             who = f"{name} ({symbol})" if name else symbol
             stories = [*self._noise(symbol, who, day), *self._closes(symbol, who, column, now_ns)]
-            if (moves := self._day_moves(now_ns)) is not None:
+            if (moves := self._moves.today(now_ns)) is not None:
                 event_ns, move = moves
                 stories += self._crossings(symbol, who, event_ns, move[:, column], COMPANY_LEVELS)
             self._written[symbol, day] = tuple(stories)
@@ -93,27 +94,13 @@ class Newsroom:
         key = f"sector:{sector}", new_york_day(now_ns)
         if key not in self._written:
             stories: list[Story] = []
-            if (moves := self._day_moves(now_ns)) is not None:
+            if (moves := self._moves.today(now_ns)) is not None:
                 event_ns, move = moves
                 members = move if sector == "" else move[:, self._members[sector]]
                 who = f"{sector} sector" if sector else "Wall Street"
                 stories = self._crossings(key[0], who, event_ns, _mean(members), GROUP_LEVELS)
             self._written[key] = tuple(stories)
         return self._written[key]
-
-    def _day_moves(self, now_ns: int) -> tuple[I64, F64] | None:
-        """Return the minutes of today's session and each symbol's move since the previous close, row by row.
-
-        Row ``i`` is made of rows up to ``i`` alone: the last price so far over the previous close, less one.
-        """
-        day = new_york_day(now_ns)
-        if self._tape.session_row(now_ns) is None or self._tape.past_rows(now_ns) == 0:
-            return None
-        if self._moves is None or self._moves[0] != day:
-            rows = self._tape.day_rows(day)
-            before = self._tape.closes(slice(-1, None), now_ns)[0]
-            self._moves = day, rows.event_ns, _carried(rows.values[CLOSE]) / before - 1.0
-        return self._moves[1:]
 
     def _crossings(self, key: str, who: str, event_ns: I64, move: F64, levels: tuple[float, ...]) -> list[Story]:
         """Return a story for each threshold at the minute that first crosses it, and one when half is given back."""
@@ -174,13 +161,6 @@ class Newsroom:
 def _published(stories: list[Story], now_ns: int) -> list[Story]:
     seen = [story for story in stories if story.event_ns + PUBLISH_NS <= now_ns]
     return sorted(seen, key=lambda story: (-story.event_ns, story.guid))[:MAX_STORIES]
-
-
-def _carried(close: F64) -> F64:
-    """Return ``close`` with each NaN replaced by the last price before it; leading ones stay NaN."""
-    newest = np.maximum.accumulate(np.where(np.isnan(close), -1, np.arange(len(close))[:, None]), axis=0)
-    carried = close[np.maximum(newest, 0), np.arange(close.shape[1])]
-    return np.where(newest >= 0, carried, np.nan)
 
 
 def _mean(moves: F64) -> F64:

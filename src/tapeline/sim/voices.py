@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from starlette.routing import Route
 
-from tapeline.sim import chat
+from tapeline.sim import chat, reddit
 from tapeline.sim.door import Door, Family
 from tapeline.sim.limits import SlidingLimit
+from tapeline.sim.talk import Crowd
 from tapeline.sim.tape import Tape
 
 
@@ -21,11 +22,12 @@ class VoiceLimits:
     """Requests in any 60 s of logical time."""
 
     chat: int = 600
+    reddit: int = 100
 
 
 def voice_routes(door: Door, tape: Tape, seed: int, limits: VoiceLimits) -> list[Route]:
     """Return the routes of everybody who talks."""
-    return [*_chat_routes(door, seed, limits)]
+    return [*_chat_routes(door, seed, limits), *_reddit_routes(door, tape, seed, limits)]
 
 
 def _chat_routes(door: Door, seed: int, limits: VoiceLimits) -> list[Route]:
@@ -35,3 +37,21 @@ def _chat_routes(door: Door, seed: int, limits: VoiceLimits) -> list[Route]:
         door.route("/v1/models", model.models, family),
         door.route("/v1/chat/completions", model.complete, family, "POST"),
     ]
+
+
+def _reddit_routes(door: Door, tape: Tape, seed: int, limits: VoiceLimits) -> list[Route]:
+    api = reddit.RedditApi(Crowd(tape, seed))
+    limit = SlidingLimit(limits.reddit)
+    family = Family("reddit", limit, refusal=reddit.refusal, limit_headers=reddit.limit_headers)
+    answers = {
+        "/r/{board}/about": api.about,
+        "/r/{board}/{listing}": api.listing,
+        "/comments/{id}": api.comments,
+        "/r/{board}/comments/{id}": api.comments,
+        "/r/{board}/comments/{id}/{slug}": api.comments,
+        "/api/morechildren": api.more_children,
+    }
+    # Reddit answers with and without a last slash, and its clients use both.
+    routes = [door.route(path + end, answer, family) for path, answer in answers.items() for end in ("", "/")]
+    posted = [door.route(f"/api/morechildren{end}", api.more_children, family, "POST") for end in ("", "/")]
+    return [*routes, *posted, door.route("/api/v1/access_token", api.token, family, "POST")]
