@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import httpx2
 import numpy as np
@@ -33,13 +33,16 @@ def _poll(
     *,
     symbols: Sequence[str] = SYMBOLS,
     since_ns: int = OPEN_NS,
+    marks: Mapping[str, int] | None = None,
     backend: str = "asyncio",
 ) -> FakeVendor:
     async def outer(clock: LogicalClock) -> FakeVendor:
         vendor = FakeVendor(clock, rows if rows is not None else dict.fromkeys(symbols, EVERY_MINUTE))
         async with gateway_to(vendor, clock, config) as gateway:
             source = bars_of(gateway, config)
-            poller = Poller(source, symbols, clock=clock, calendar=CALENDAR, config=config, since_ns=since_ns)
+            poller = Poller(
+                source, symbols, clock=clock, calendar=CALENDAR, config=config, since_ns=since_ns, marks=marks
+            )
             await main(poller, vendor, clock)
         return vendor
 

@@ -57,7 +57,9 @@ def answer(body: object, status: int = 200, headers: Mapping[str, str] | None = 
 class FakeVendor:
     """Serves minute bars as Alpaca does: rows symbol by symbol, ``limit`` over all of them, page tokens.
 
-    ``rows`` maps a symbol to the minutes it traded in. ``faults`` may answer a request in the vendor's place.
+    ``rows`` maps a symbol to the minutes it traded in. ``faults`` may answer a request in the vendor's place. A request
+    that names one of the ``bad`` symbols is refused as a whole. ``late`` maps (symbol, minute) to the price that its
+    bar shows from 20 s after its end on.
     """
 
     clock: LogicalClock
@@ -66,6 +68,8 @@ class FakeVendor:
     latency_ms: float = 200.0
     label: str | None = None
     faults: Callable[[httpx2.Request], httpx2.Response | None] = lambda _request: None
+    bad: set[str] = field(default_factory=set)
+    late: dict[tuple[str, int], float] = field(default_factory=dict)
     arrivals: list[int] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
 
@@ -74,7 +78,14 @@ class FakeVendor:
         self.asked.append(dict(request.url.params))
         reply = self.faults(request)
         if reply is None:
-            reply = self._bars(dict(request.url.params))
+            params = dict(request.url.params)
+            refused = sorted(self.bad & set(params["symbols"].split(",")))
+            if refused:
+                reply = answer({"message": f"invalid symbol: {refused[0]}"}, 400)
+            elif request.url.path.endswith(("/latest", "/snapshots")):
+                reply = self._newest(params, is_snapshot=request.url.path.endswith("/snapshots"))
+            else:
+                reply = self._bars(params)
         reply.headers.setdefault("X-Replay-Latency-Ms", str(self.latency_ms))
         return reply
 
@@ -91,10 +102,25 @@ class FakeVendor:
         count = min(int(params["limit"]), self.page_rows)
         bars: dict[str, list[dict[str, Any]]] = {}
         for symbol, event_ns in found[first : first + count]:
-            bars.setdefault(symbol, []).append(wire_bar(event_ns))
+            bars.setdefault(symbol, []).append(self._bar(symbol, event_ns))
         more = first + count < len(found)
         headers = {"X-Tapeline-Label": self.label} if self.label else {}
         return answer({"bars": bars, "next_page_token": str(first + count) if more else None}, headers=headers)
+
+    def _bar(self, symbol: str, event_ns: int) -> dict[str, Any]:
+        is_corrected = self.clock.now_ns() >= event_ns + MINUTE_NS + 20 * NS_PER_S
+        return wire_bar(event_ns, self.late.get((symbol, event_ns), 10.0) if is_corrected else 10.0)
+
+    def _newest(self, params: dict[str, str], *, is_snapshot: bool) -> httpx2.Response:
+        bars = {}
+        for symbol in sorted(params["symbols"].split(",")):
+            ended = [event for event in self.rows.get(symbol, []) if event + MINUTE_NS <= self.clock.now_ns()]
+            if ended:
+                bars[symbol] = self._bar(symbol, max(ended))
+        if not is_snapshot:
+            return answer({"bars": bars})
+        trade, quote = {"t": iso(self.clock.now_ns()), "p": 10.5, "s": 7}, {"bp": 10.25, "ap": 0}
+        return answer({s: {"minuteBar": bar, "latestTrade": trade, "latestQuote": quote} for s, bar in bars.items()})
 
     def peak(self, window_s: int = 60) -> int:
         """Return the most requests that ever arrived in one window, both of its ends included."""

@@ -26,7 +26,7 @@ from tapeline.core.types import NS_PER_S
 from tapeline.feed.breaker import Breaker, BreakerState
 from tapeline.feed.cache import TtlCache
 from tapeline.feed.handover import Handover
-from tapeline.feed.http import LATENCY_HEADER, Host, HostStats, Response
+from tapeline.feed.http import LATENCY_HEADER, Host, HostStats, Refusal, Response
 from tapeline.feed.limiter import NoSlot
 from tapeline.feed.request import Params, Request, build_request
 from tapeline.feed.retry import RetryBudget, backoff_s
@@ -36,6 +36,8 @@ T = TypeVar("T")
 
 PATIENCE_S = 120.0
 """Longest wait for a slot or a retry when the caller names no deadline: two windows of a vendor's minute."""
+_REFUSALS = frozenset({400, 413, 414, 422})
+"""A part of the same question may still do."""
 _REPLAY_WALL_S = 300.0
 """In a replay the logical clock decides what is late; the wall only ends what hangs."""
 
@@ -170,7 +172,8 @@ class Gateway:
         Returns
         -------
         Outcome
-            value; no_data for 204 and 404; limited for 429, an open breaker or no slot in time; error otherwise.
+            value; no_data for 204 and 404; limited for 429, an open breaker or no slot in time; error otherwise,
+            as a ``Refusal`` when the vendor says that the question is wrong (400, 413, 414, 422).
         """
         lane, now_ns = self._lanes[host], self._clock.now_ns()
         request = build_request(
@@ -321,7 +324,9 @@ class Gateway:
             return Verdict(self._none(lane, request, Kind.NO_DATA, f"{request.path} answered {status}"), ok=True)
         if not httpx2.codes.is_success(status) and status not in request.accept:
             reason = f"{request.path} answered {status}: {message(response, lane.host, request)}"
-            outcome: Outcome[Any] = self._none(lane, request, Kind.ERROR, reason)
+            outcome = self._none(lane, request, Kind.ERROR, reason)
+            if status in _REFUSALS:
+                outcome = Refusal(outcome.kind, outcome.source, None, outcome.reason, outcome.as_of_ns)
             return Verdict(outcome, ok=True)  # the host works; the question is wrong
         try:
             parsed = parse(response)

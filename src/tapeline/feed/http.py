@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tapeline.core.errors import BadMessage, ConfigError
+from tapeline.core.outcome import Outcome
 from tapeline.core.types import Label
 from tapeline.feed.limiter import SlidingWindowLimiter
 
@@ -65,6 +66,11 @@ class Host:
             for secret in (value, value.rpartition(" ")[2]):  # "Bearer abc": the token alone, too
                 text = text.replace(secret, "***") if secret else text
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Outcome[T]):
+    """An error that lies in the question: the host works, and asking the same again changes nothing. A part may do."""
 
 
 @dataclass(frozen=True, slots=True)

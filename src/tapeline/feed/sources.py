@@ -6,13 +6,14 @@ In: symbols.  Out: batches that fit into one request's URL.  Refuses a symbol th
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 from urllib.parse import quote
 
-from tapeline.core.errors import BadInput
+from tapeline.core.errors import BadInput, ConfigError
 from tapeline.core.outcome import Outcome
-from tapeline.core.types import BarFrame, Label
+from tapeline.core.types import BarFrame, Label, Tick
 
 MAX_SYMBOLS_BYTES = 7_000
 """Length of the encoded symbol list: servers refuse request lines over about 8 KB, the rest is for the other fields."""
@@ -56,6 +57,48 @@ class BarSource(Protocol):
     ) -> Outcome[BarFrame]:
         """Return every bar that starts in [start_ns, end_ns), all pages or none; an empty frame when nothing traded."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest closed bar of each symbol that has one, and, of snapshots, its newest price, bid and ask."""
+
+    frame: BarFrame
+    quotes: tuple[Tick, ...] = ()
+
+    def within(self, start_ns: int, end_ns: int) -> BarFrame:
+        """Return the bars that start in [start_ns, end_ns): a symbol that has not traded since shows an older one."""
+        return self.frame.take((self.frame.event_ns >= start_ns) & (self.frame.event_ns < end_ns))
+
+
+class FetchNewest(Protocol):
+    """Asks for the newest of each symbol of one batch: one row a symbol, no pages."""
+
+    def __call__(self, symbols: Sequence[str], *, deadline_ns: int | None = None) -> Awaitable[Outcome[Newest]]:
+        """Return it, or why there is none."""
+        ...
+
+
+@runtime_checkable
+class NewestSource(Protocol):
+    """A vendor that can tell the newest bar of many symbols at once."""
+
+    async def fetch_latest(self, symbols: Sequence[str], *, deadline_ns: int | None = None) -> Outcome[Newest]:
+        """Return the newest bar of each symbol."""
+        ...
+
+    async def fetch_snapshots(self, symbols: Sequence[str], *, deadline_ns: int | None = None) -> Outcome[Newest]:
+        """Return the newest bar, trade and quote of each symbol."""
+        ...
+
+
+def newest_of(source: object, mode: str) -> FetchNewest | None:
+    """Return what a mode asks of a source besides bars. Raises ConfigError when the source does not have it."""
+    if mode == "bars":
+        return None
+    if not isinstance(source, NewestSource):
+        raise ConfigError(f"feed.mode is {mode!r}, but this vendor only has bars: choose bars")
+    return source.fetch_latest if mode == "latest" else source.fetch_snapshots
 
 
 class DailySource(Protocol):

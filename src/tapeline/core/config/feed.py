@@ -42,6 +42,8 @@ class RedditConfig(Section, frozen=True):
     threads: Count = 3
     """Posts of each subreddit whose comments are read."""
     comments: Annotated[int, Meta(ge=1, le=500)] = 50
+    """Comments read of one post."""
+    user_agent: str = "tapeline (set feed.reddit.user_agent to your application and name)"
 
 
 class YouTubeConfig(Section, frozen=True):
@@ -54,12 +56,19 @@ class YouTubeConfig(Section, frozen=True):
     videos: Annotated[int, Meta(ge=1, le=50)] = 3
     """Videos of one search whose transcripts are read."""
     max_age_s: Positive = 86_400.0
+    """Older videos are not read."""
+    queries: tuple[str, ...] = ("stock market today", "stocks to watch")
+    """Searches of the discovery; a search costs 100 of the 10,000 units that a key has in a day."""
+    languages: tuple[str, ...] = ("en", "en-US", "en-GB")
+    """Of transcripts, the first that there is."""
 
 
 class YahooConfig(Section, frozen=True):
     """Yahoo's company data: fundamentals, statements, analysts, insiders, earnings dates. It needs no key."""
 
     base_url: str = "https://query2.finance.yahoo.com"
+    cookie_url: str = "https://fc.yahoo.com"
+    """Gives the cookie that the crumb, and so every answer, hangs on."""
     requests_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 120
     """A polite ceiling for a public page."""
 
@@ -81,6 +90,12 @@ class FeedConfig(Section, frozen=True):
     """Ceiling in any sliding 60 s; 90 % of the 200 of a free Alpaca key."""
     news_requests_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 100
     """A polite ceiling for a public RSS feed."""
+    strategy: Literal["sequential", "concurrent", "batch", "hybrid"] = "hybrid"
+    """sequential: one symbol after the other; concurrent: several at a time; batch: one batch after the other; hybrid:
+    several batches at a time."""
+    mode: Literal["bars", "latest", "snapshots"] = "bars"
+    """What a cycle asks for: every bar since the last one; the newest bar; the newest bar, trade and quote. Minutes
+    that were missed are asked for as bars in every mode."""
     batch_size: Annotated[int, Meta(ge=1, le=1000)] = 400
     """Symbols in one request; bounded by the length of its URL."""
     max_concurrent_batches: Annotated[int, Meta(ge=1, le=64)] = 4
@@ -90,6 +105,14 @@ class FeedConfig(Section, frozen=True):
     """Bars appear about a second after their minute; asking earlier gets the minute before."""
     max_catch_up_min: Count = 30
     """At most this many missed minutes are fetched in one poll; the rest in the next."""
+    reread_s: NotNegative = 30.0
+    """After the end of a minute, when it is read once more for trades that were reported late; 0 for never."""
+    extended_hours: bool = False
+    """Poll from 04:00 to 20:00 New York, too, not only the session."""
+    quarantine_s: Positive = 3_600.0
+    """How long a symbol that the vendor refuses is left out before it is tried again."""
+    alert_cycle_s: Positive = 30.0
+    """A cycle that takes longer is reported."""
     connect_timeout_s: Positive = 5.0
     read_timeout_s: Positive = 10.0
     retries: Annotated[int, Meta(ge=0, le=10)] = 3

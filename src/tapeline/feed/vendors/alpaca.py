@@ -24,9 +24,19 @@ from tapeline.core.errors import BadMessage
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import DAY_S, MINUTE_S, NS_PER_S, BarFrame
 from tapeline.feed.gateway import Gateway
-from tapeline.feed.http import Host, Response, decode
+from tapeline.feed.http import Host, Refusal, Response, decode
 from tapeline.feed.limiter import SlidingWindowLimiter
-from tapeline.feed.sources import PAGE_ROWS, least_real
+from tapeline.feed.sources import PAGE_ROWS, Newest, least_real
+from tapeline.feed.vendors.alpaca_wire import (
+    BarsPage,
+    ParseNewest,
+    Stamp,
+    check_asked,
+    frame_of,
+    ns_of,
+    parse_latest,
+    parse_snapshots,
+)
 
 DATA_HOST = "alpaca.data"
 TRADING_HOST = "alpaca.trading"
@@ -37,29 +47,6 @@ TIMEFRAMES_S = {"1Min": MINUTE_S, "5Min": 5 * MINUTE_S, "15Min": 15 * MINUTE_S, 
 _ASSETS_TTL_S = 3_600.0
 _ACTIONS_PER_PAGE = 1_000
 _NEW_YORK = ZoneInfo("America/New_York")
-_Stamp = Annotated[dt.datetime, Meta(tz=True)]
-_Price = Annotated[float, Meta(gt=0)]
-_Amount = Annotated[float, Meta(ge=0)]
-
-
-class _Bar(Struct, frozen=True):
-    """{"t":"2010-05-06T13:30:00Z","o":1.0,"h":1.0,"l":1.0,"c":1.0,"v":100,"n":3,"vw":1.0}"""
-
-    t: _Stamp
-    o: _Price
-    h: _Price
-    l: _Price  # noqa: E741  the vendor's name
-    c: _Price
-    v: _Amount
-    n: _Amount | None = None
-    vw: _Amount | None = None
-
-
-class _BarsPage(Struct, frozen=True):
-    """{"bars":{"AAPL":[{...}]},"next_page_token":null}"""
-
-    bars: dict[str, list[_Bar]] | None
-    next_page_token: str | None = None
 
 
 class Asset(Struct, frozen=True):
@@ -76,10 +63,10 @@ class Asset(Struct, frozen=True):
 class _Clock(Struct, frozen=True):
     """{"timestamp":"2010-05-06T09:00:00-04:00","is_open":false,"next_open":"...","next_close":"..."}"""
 
-    timestamp: _Stamp
+    timestamp: Stamp
     is_open: bool
-    next_open: _Stamp
-    next_close: _Stamp
+    next_open: Stamp
+    next_close: Stamp
 
 
 class MarketClock(Struct, frozen=True):
@@ -220,6 +207,14 @@ class AlpacaBars:
         """
         return await self._fetch_pages(_Question(tuple(symbols), timeframe, start_ns, end_ns), deadline_ns)
 
+    async def fetch_latest(self, symbols: Sequence[str], *, deadline_ns: int | None = None) -> Outcome[Newest]:
+        """Fetch the newest minute bar of each symbol of one batch."""
+        return await self._fetch_newest("/v2/stocks/bars/latest", parse_latest, symbols, deadline_ns)
+
+    async def fetch_snapshots(self, symbols: Sequence[str], *, deadline_ns: int | None = None) -> Outcome[Newest]:
+        """Fetch the newest minute bar, trade and quote of each symbol of one batch."""
+        return await self._fetch_newest("/v2/stocks/snapshots", parse_snapshots, symbols, deadline_ns)
+
     async def fetch_daily(self, symbols: Sequence[str], first: dt.date, last: dt.date) -> Outcome[BarFrame]:
         """Fetch the daily bars of one batch from ``first`` to ``last``, both included. See ``fetch_bars``."""
         end = last + dt.timedelta(days=1)
@@ -266,6 +261,20 @@ class AlpacaBars:
             params = {**params, "page_token": token}
         return nothing(Kind.ERROR, source=self.name, reason=f"more than {MAX_PAGES} pages of corporate actions")
 
+    async def _fetch_newest(
+        self, path: str, parse: ParseNewest, symbols: Sequence[str], deadline_ns: int | None
+    ) -> Outcome[Newest]:
+        outcome = await self._gateway.fetch(
+            DATA_HOST,
+            path,
+            {"symbols": ",".join(symbols), "feed": self._config.feed},
+            parse=partial(parse, frozenset(symbols), self._config.feed),
+            deadline_ns=deadline_ns,
+            circuit=self._config.feed,
+        )
+        self._pages += outcome.is_value
+        return outcome
+
     async def _fetch_pages(self, question: _Question, deadline_ns: int | None) -> Outcome[BarFrame]:
         frames: list[BarFrame] = []
         tokens: set[str] = set()
@@ -293,6 +302,8 @@ class AlpacaBars:
 
 
 def _none(outcome: Outcome[Any], reason: str, kind: Kind | None = None) -> Outcome[BarFrame]:
+    if isinstance(outcome, Refusal):
+        return replace(outcome, reason=reason)
     return nothing(kind or outcome.kind, source=AlpacaBars.name, reason=reason, as_of_ns=outcome.as_of_ns)
 
 
@@ -311,31 +322,20 @@ def _joined(frames: list[BarFrame], question: _Question, last: Outcome[Any]) -> 
 
 def _parse_page(question: _Question, feed: str, response: Response) -> tuple[BarFrame, str | None]:
     """Return the page's rows in the vendor's order, and the token of the next page."""
-    page = decode(response, _BarsPage)
+    page = decode(response, BarsPage)
     by_symbol = page.bars or {}
-    if strangers := by_symbol.keys() - set(question.symbols):
-        raise BadMessage(f"it holds {min(strangers)[:20]!r}, which was not asked for")
-    symbols = tuple(symbol for symbol, bars in by_symbol.items() for _ in bars)
-    bars = [bar for rows in by_symbol.values() for bar in rows]
-    event_ns = np.array([_ns(bar.t) for bar in bars], np.int64)
-    if outside := np.flatnonzero((event_ns < question.start_ns) | (event_ns >= question.end_ns)).tolist():
-        bar = bars[outside[0]]
-        raise BadMessage(f"the bar of {symbols[outside[0]]} at {bar.t.isoformat()} lies outside the span asked for")
-    frame = BarFrame(
-        TIMEFRAMES_S[question.timeframe],
-        feed,
-        response.label,
-        question.end_ns,
-        symbols,
-        event_ns,
-        open=np.array([bar.o for bar in bars], np.float64),
-        high=np.array([bar.h for bar in bars], np.float64),
-        low=np.array([bar.l for bar in bars], np.float64),
-        close=np.array([bar.c for bar in bars], np.float64),
-        volume=np.array([bar.v for bar in bars], np.float64),
-        vwap=np.array([bar.vw for bar in bars], np.float64),  # None becomes NaN
-        trades=np.array([bar.n for bar in bars], np.float64),
+    check_asked(by_symbol.keys(), set(question.symbols))
+    frame = frame_of(
+        [symbol for symbol, bars in by_symbol.items() for _ in bars],
+        [bar for rows in by_symbol.values() for bar in rows],
+        timeframe_s=TIMEFRAMES_S[question.timeframe],
+        feed=feed,
+        label=response.label,
+        as_of_ns=question.end_ns,
     )
+    if outside := np.flatnonzero((frame.event_ns < question.start_ns) | (frame.event_ns >= question.end_ns)).tolist():
+        moment = _rfc3339(int(frame.event_ns[outside[0]]))
+        raise BadMessage(f"the bar of {frame.symbols[outside[0]]} at {moment} lies outside the span asked for")
     return frame, page.next_page_token or None
 
 
@@ -352,20 +352,15 @@ def _parse_assets(response: Response) -> tuple[Asset, ...]:
 
 def _parse_clock(response: Response) -> MarketClock:
     clock = decode(response, _Clock)
-    return MarketClock(_ns(clock.timestamp), clock.is_open, _ns(clock.next_open), _ns(clock.next_close))
-
-
-def _ns(moment: dt.datetime) -> int:
-    """Return UTC nanoseconds, exact to the microsecond that the wire shape carries."""
-    return int(moment.timestamp()) * NS_PER_S + moment.microsecond * 1_000
+    return MarketClock(ns_of(clock.timestamp), clock.is_open, ns_of(clock.next_open), ns_of(clock.next_close))
 
 
 def _midnight_in_new_york_ns(day: dt.date) -> int:
-    return _ns(dt.datetime(day.year, day.month, day.day, tzinfo=_NEW_YORK))
+    return ns_of(dt.datetime(day.year, day.month, day.day, tzinfo=_NEW_YORK))
 
 
 def _midnight_ns(day: dt.date) -> int:
-    return _ns(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
+    return ns_of(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
 
 
 def _rfc3339(moment_ns: int) -> str:

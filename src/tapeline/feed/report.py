@@ -1,0 +1,114 @@
+"""What one cycle of the poller brought, joined and named.
+
+In: the frames of its batches.  Out: one frame for each feed, by (event_ns, symbol), and who had no trade.
+Refuses to mix feeds in one frame, and to call bridged numbers real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tapeline.core.outcome import Outcome
+from tapeline.core.types import MINUTE_S, NS_PER_S, BarFrame, Label, Tick
+from tapeline.feed.sources import least_real
+
+MINUTE_NS = MINUTE_S * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class PollReport:
+    """What one cycle brought.
+
+    Attributes
+    ----------
+    frame
+        Closed bars of the main feed, by (event_ns, symbol). ``as_of_ns`` is how far the feed is known to reach: no
+        batch will bring an earlier bar, except for symbols in ``missing``. Later cycles bring theirs, older than that
+        frame's ``as_of_ns``.
+    requests, pages
+        Sent and received for this cycle, retries included in requests.
+    missing
+        (symbol, reason) of every symbol whose batch failed; its minutes are asked for again.
+    no_trade
+        Symbols without a bar in the last minute of the frame, though others have one.
+    outcomes
+        Of the batches that were asked, in order; without value where symbols are missing.
+    started_ns, ended_ns
+        When the cycle began and ended, on the clock.
+    others
+        Bars that came from another feed than the main one, a frame for each feed.
+    quarantined
+        (symbol, the vendor's word, when it is tried again) of those that were refused in this cycle.
+    quotes
+        Newest price, bid and ask of each symbol, in the mode ``snapshots``.
+    alerts
+        What a person should look at, one sentence each.
+    """
+
+    frame: BarFrame
+    requests: int
+    pages: int
+    missing: tuple[tuple[str, str], ...]
+    no_trade: tuple[str, ...]
+    outcomes: tuple[Outcome[BarFrame], ...]
+    started_ns: int
+    ended_ns: int
+    others: tuple[BarFrame, ...] = ()
+    quarantined: tuple[tuple[str, str, int], ...] = ()
+    quotes: tuple[Tick, ...] = ()
+    alerts: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> tuple[BarFrame, ...]:
+        """All frames, the main feed's first."""
+        return (self.frame, *self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Symbols that were asked for [start_ns, end_ns) in one request, and answered."""
+
+    symbols: tuple[str, ...]
+    start_ns: int
+    end_ns: int
+    frame: BarFrame
+
+
+def empty_frame(feed: str, label: Label, as_of_ns: int) -> BarFrame:
+    """Return a frame of minute bars without rows."""
+    none = np.zeros(0)
+    return BarFrame(
+        MINUTE_S, feed, label, as_of_ns, (), np.zeros(0, np.int64), none, none, none, none, none, none, none
+    )
+
+
+def by_feed(frames: Iterable[BarFrame], main: str, label: Label, as_of_ns: int) -> tuple[BarFrame, ...]:
+    """Join frames by feed, the main feed's first, be it empty.
+
+    Each is by (event_ns, symbol) and named after its least real part.
+    """
+    filled: dict[str, list[BarFrame]] = {main: []}
+    for frame in frames:
+        if len(frame):
+            filled.setdefault(frame.feed, []).append(frame)
+    joined = [_joined(found, as_of_ns) if found else empty_frame(main, label, as_of_ns) for found in filled.values()]
+    return tuple(joined)
+
+
+def _joined(frames: Sequence[BarFrame], as_of_ns: int) -> BarFrame:
+    label = least_real(frame.label for frame in frames)
+    whole = BarFrame.concat([replace(frame, label=label) for frame in frames], as_of_ns=as_of_ns)
+    return whole.take(np.lexsort((np.array(whole.symbols, dtype=np.str_), whole.event_ns)))
+
+
+def without_trade(frame: BarFrame, parts: Iterable[Part]) -> tuple[str, ...]:
+    """Return who has no bar in the frame's last minute; nobody when nobody has one, for then it may not be out yet."""
+    last_ns = frame.as_of_ns - MINUTE_NS
+    traded = {frame.symbols[int(row)] for row in np.flatnonzero(frame.event_ns == last_ns)}
+    if not traded:
+        return ()
+    asked = {symbol for part in parts if part.end_ns > last_ns for symbol in part.symbols}
+    return tuple(sorted(asked - traded))
