@@ -8,7 +8,7 @@ status word: the gate reads content.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import numpy as np
@@ -16,8 +16,9 @@ import numpy as np
 from tapeline.core.clock import Clock, together
 from tapeline.core.config import ThesisConfig
 from tapeline.core.errors import TapelineError
-from tapeline.core.outcome import Kind, Outcome, nothing
+from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import NS_PER_S, Evidence
+from tapeline.feed.sources import least_real
 from tapeline.flow.deadline import within
 from tapeline.thesis.prices import PriceHistory, price_evidence
 from tapeline.thesis.risk_metrics import risk_evidence
@@ -52,6 +53,9 @@ CORE_FUNDAMENTALS = (
 MAX_BAR_AGE_DAYS = 7.0
 """A ticker whose last daily bar is older than this, a long weekend and more, is halted or gone."""
 
+BROKEN = (Kind.ERROR, Kind.LIMITED, Kind.STALE)
+"""What a source is that failed us. One that answered and has nothing is whole."""
+
 Fetch = Callable[[str, int], Awaitable[Outcome[Evidence]]]
 """Asks a source about a symbol until a deadline (UTC nanoseconds)."""
 
@@ -59,6 +63,8 @@ Fetch = Callable[[str, int], Awaitable[Outcome[Evidence]]]
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Who is asked for each step that needs somebody. None: nobody is configured, and the step says so.
+
+    ``news`` and ``filings`` make one step: what was published.
 
     A source returns what went wrong as an outcome. ``TapelineError`` and ``OSError`` may also be raised and become an
     error; anything else that is raised is a bug.
@@ -72,6 +78,7 @@ class Sources:
     insider_activity: Fetch | None = None
     earnings_calendar: Fetch | None = None
     news: Fetch | None = None
+    filings: Fetch | None = None
     youtube: Fetch | None = None
 
 
@@ -85,11 +92,14 @@ class Collected:
         When the collection began; nothing in it is later than its end.
     steps
         An outcome for each of ``STEPS``, in that order.
+    partial
+        What a step lacks although it has something: (step, one sentence).
     """
 
     symbol: str
     as_of_ns: int
     steps: Mapping[str, Outcome[Evidence]]
+    partial: tuple[tuple[str, str], ...] = ()
 
     def fact(self, step: str, name: str) -> float:
         """Return a fact of a step; NaN when the step or the fact is not there."""
@@ -126,7 +136,8 @@ async def collect(symbol: str, prices: PriceHistory, sources: Sources, clock: Cl
             asked.append(partial(ask, step, fetch))
     if asked:
         await together(clock, asked)
-    return Collected(symbol, as_of_ns, {step: found[step] for step in STEPS})
+    lacking = _publish(found)
+    return Collected(symbol, as_of_ns, {step: found[step] for step in STEPS}, lacking)
 
 
 def gate(collected: Collected, config: ThesisConfig) -> tuple[str, ...]:
@@ -147,12 +158,11 @@ def degraded(collected: Collected) -> tuple[str, ...]:
 
     A source that answered and has nothing on this ticker is no degradation.
     """
-    broken = (Kind.ERROR, Kind.LIMITED, Kind.STALE)
-    return tuple(
-        f"{step}: {outcome.source} {outcome.kind}: {outcome.reason}"
-        for step, outcome in collected.steps.items()
-        if outcome.kind in broken
-    )
+    said = dict(collected.partial)
+    for step, outcome in collected.steps.items():
+        if outcome.kind in BROKEN:
+            said[step] = _sentence(outcome)
+    return tuple(f"{step}: {said[step]}" for step in collected.steps if step in said)
 
 
 def _price_reasons(collected: Collected, min_bars: int) -> list[str]:
@@ -182,6 +192,36 @@ def _from_prices(prices: PriceHistory) -> dict[str, Outcome[Evidence]]:
     reason = "it needs price_history, which has nothing"
     missing: Outcome[Evidence] = nothing(Kind.NO_DATA, source=first.source, reason=reason, as_of_ns=first.as_of_ns)
     return found | dict.fromkeys(NEEDS_PRICES, missing)
+
+
+def _publish(found: dict[str, Outcome[Evidence]]) -> tuple[tuple[str, str], ...]:
+    """Put headlines and filings together as the step ``news``; return what it lacks of one of them."""
+    headlines, filings = found["news"], found.pop("filings")
+    if headlines.value is not None and filings.value is not None:
+        found["news"] = value_of(_joined(headlines.value, filings.value), source="news", as_of_ns=headlines.as_of_ns)
+        return ()
+    broken = [outcome for outcome in (headlines, filings) if outcome.kind in BROKEN]
+    if (known := next((outcome for outcome in (headlines, filings) if outcome.is_value), None)) is not None:
+        found["news"] = known
+        return tuple(("news", _sentence(outcome)) for outcome in broken)
+    found["news"] = broken[0] if broken else headlines
+    return ()
+
+
+def _joined(first: Evidence, second: Evidence) -> Evidence:
+    passages = sorted((*first.passages, *second.passages), key=lambda passage: -passage.event_ns)
+    return replace(
+        first,
+        source=f"{first.source}+{second.source}",
+        as_of_ns=max(first.as_of_ns, second.as_of_ns),
+        label=least_real((first.label, second.label)),
+        facts=(*first.facts, *second.facts),
+        passages=tuple(passages),
+    )
+
+
+def _sentence(outcome: Outcome[Evidence]) -> str:
+    return f"{outcome.source} {outcome.kind}: {outcome.reason}"
 
 
 async def _ask(step: str, fetch: Fetch, symbol: str, clock: Clock, deadline_ns: int) -> Outcome[Evidence]:

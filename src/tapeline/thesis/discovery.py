@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from typing import Protocol
 
@@ -22,15 +23,26 @@ from tapeline.thesis.mentions import Mentions
 MAX_AGE_S = 86_400.0
 """Talk of the last day counts; older talk had its chance."""
 MAX_COUNT = 5
-"""Mentions inside one long text that count."""
+"""Mentions inside one speech that count."""
 MAX_COMMENTS = 5.0
 """Points that the comments of one thread can give one ticker: a long thread is still one thread."""
 MAX_REASONS = 8
 """Reasons kept of one ticker."""
-TITLE, BODY, COMMENT = 3.0, 2.0, 1.0
-"""Points of a ticker that is named in a thread's title, its first post, a comment."""
 ROUTINE = 0.5
 """Weight of stickied daily threads: everybody's favourites stand there every day."""
+
+
+class Place(StrEnum):
+    """Where in a thread a text stands."""
+
+    TITLE = "title"
+    BODY = "body"
+    COMMENT = "comment"
+    SPEECH = "speech"
+
+
+POINTS = {Place.TITLE: 3.0, Place.BODY: 2.0, Place.COMMENT: 1.0, Place.SPEECH: 1.0}
+"""Of a ticker that is named there: once, but in a speech each time."""
 
 _ROBOTS = frozenset({"automoderator", "visualmod"})
 
@@ -45,25 +57,25 @@ class Text:
         Who carries it: ``"reddit"``, ``"youtube"``.
     thread
         Texts of one thread or video share it.
+    place
+        Where in the thread; decides the points.
     words
         As it was written: case carries meaning.
     author
-        Empty when unknown; one author counts once per thread and ticker.
-    points
-        Of a ticker that is named in it.
-    is_long
-        Named several times counts several times, up to ``MAX_COUNT``.
+        Empty when unknown; one author counts once per thread, place and ticker.
+    weight
+        Multiplies the points: how far this voice is trusted.
     is_routine
         Counts ``ROUTINE``.
     """
 
     source: str
     thread: str
+    place: Place
     event_ns: int
     words: str
     author: str
-    points: float
-    is_long: bool = False
+    weight: float = 1.0
     is_routine: bool = False
 
 
@@ -137,7 +149,7 @@ class Scoreboard:
         self._as_of_ns = as_of_ns
         self._cases: dict[str, _Case] = {}
         self._texts: set[bytes] = set()
-        self._spoke: set[tuple[str, str, str]] = set()
+        self._spoke: set[tuple[str, Place, str, str]] = set()
 
     def score(self, symbol: str) -> float:
         """Return the points of a ticker so far."""
@@ -157,11 +169,13 @@ class Scoreboard:
         """Take in a text; return the tickers that passed the mark by it, by name."""
         if not self._counts(text):
             return ()
-        weight = text.points * (ROUTINE if text.is_routine else 1.0)
-        named = self._mentions.find(text.words)
-        fresh = {symbol: count for symbol, count in named.items() if self._is_first_word(text, symbol)}
-        given = {symbol: weight * (min(count, MAX_COUNT) if text.is_long else 1) for symbol, count in fresh.items()}
-        return self._add({s: self._bounded(text, s, points) for s, points in given.items()}, text.source, _told(text))
+        points: dict[str, float] = {}
+        for symbol, count in self._mentions.find(text.words).items():
+            if self._is_first_word(text, symbol):
+                times = min(count, MAX_COUNT) if text.place is Place.SPEECH else 1
+                weight = text.weight * (ROUTINE if text.is_routine else 1.0)
+                points[symbol] = self._bounded(text, symbol, POINTS[text.place] * weight * times)
+        return self._add(points, text.source, _told(text))
 
     def _counts(self, text: Text) -> bool:
         """Return whether a text counts at all: of the last day, by a person, and not heard before."""
@@ -174,15 +188,15 @@ class Scoreboard:
         return is_new
 
     def _is_first_word(self, text: Text, symbol: str) -> bool:
-        """Return whether the author names the ticker for the first time in this thread."""
-        key = (text.thread, text.author, symbol)
+        """Return whether the author names the ticker for the first time in this place of the thread."""
+        key = (text.thread, text.place, text.author, symbol)
         is_first = not text.author or key not in self._spoke
         self._spoke.add(key)
         return is_first
 
     def _bounded(self, text: Text, symbol: str, points: float) -> float:
         """Return what is left of a comment's points under the bound of its thread."""
-        if text.points > COMMENT:
+        if text.place is not Place.COMMENT:
             return points
         given = self._cases.setdefault(symbol, _Case()).by_comments
         allowed = min(points, MAX_COMMENTS - given.get(text.thread, 0.0))

@@ -15,8 +15,8 @@ MAX_TEXT = 20_000
 """Characters read of one text."""
 MAX_CAPITALS = 0.6
 """Share of capitals among the letters from which a text shouts, and its capitals mean nothing."""
-MIN_LETTERS = 12
-"""Shorter texts cannot be said to shout: a title may be nothing but a symbol."""
+MIN_LETTERS = 8
+"""Letters besides the symbols; fewer cannot be said to shout: a title may be nothing but symbols."""
 
 _CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z]{1,5}(?:[.-][A-Za-z])?)(?![\w$])")
 _WORD = re.compile(r"(?<![\w$.'’&@#-])([A-Z]{2,5}(?:[.-][A-Z](?![\w]))?)(?![\w$&@]|['’-][A-Z0-9])")
@@ -60,12 +60,20 @@ class Mentions:
         # Wide and styled forms of our letters become our letters; look-alikes of other alphabets stay what they are.
         text = unicodedata.normalize("NFKC", text[:MAX_TEXT])
         named = [tag.upper() for tag in _CASHTAG.findall(text)]
-        if not _shouts(text):
-            named += [word for word in _WORD.findall(text) if word not in ORDINARY]
-        symbols = sorted(symbol for name in named if (symbol := name.replace("-", ".")) in self._universe)
+        words = [word for word in _WORD.findall(text) if word not in ORDINARY and _spelled(word) in self._universe]
+        if not _shouts(text, words):
+            named += words
+        symbols = sorted(symbol for name in named if (symbol := _spelled(name)) in self._universe)
         return {symbol: symbols.count(symbol) for symbol in dict.fromkeys(symbols)}
 
 
-def _shouts(text: str) -> bool:
+def _spelled(name: str) -> str:
+    return name.replace("-", ".")
+
+
+def _shouts(text: str, symbols: Collection[str]) -> bool:
+    """Return whether a text is in capitals also where it does not name symbols."""
     letters = [c for c in text if c.isalpha()]
-    return len(letters) >= MIN_LETTERS and sum(c.isupper() for c in letters) > MAX_CAPITALS * len(letters)
+    named = sum(len(symbol) for symbol in symbols)
+    capitals, others = sum(c.isupper() for c in letters) - named, len(letters) - named
+    return others >= MIN_LETTERS and capitals > MAX_CAPITALS * others

@@ -23,3 +23,30 @@ def alpaca_keys(environ: Mapping[str, str]) -> AlpacaKeys | None:
 def llm_api_key(environ: Mapping[str, str]) -> str:
     """Return what TAPELINE_LLM_API_KEY holds; empty when the model's endpoint wants none."""
     return environ.get("TAPELINE_LLM_API_KEY", "")
+
+
+@dataclass(frozen=True, slots=True)
+class RedditKeys:
+    """A registered application. Its text form shows neither."""
+
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+
+
+def reddit_keys(environ: Mapping[str, str]) -> RedditKeys | None:
+    """Return the pair from REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET, or None when either is missing."""
+    client_id, client_secret = environ.get("REDDIT_CLIENT_ID", ""), environ.get("REDDIT_CLIENT_SECRET", "")
+    return RedditKeys(client_id, client_secret) if client_id and client_secret else None
+
+
+@dataclass(frozen=True, slots=True)
+class YouTubeKey:
+    """A key of the Data API. Its text form does not show it."""
+
+    key: str = field(repr=False)
+
+
+def youtube_key(environ: Mapping[str, str]) -> YouTubeKey | None:
+    """Return the key from YOUTUBE_API_KEY, or None when it is missing."""
+    key = environ.get("YOUTUBE_API_KEY", "")
+    return YouTubeKey(key) if key else None

@@ -1,0 +1,114 @@
+"""Who carries talk: Reddit and YouTube, read text by text for the discovery.
+
+In: adapters of the feed.  Out: ``TalkSource``s.
+Refuses to wait with what it has until all is read: a listing's titles are told before the first thread is opened.
+"""
+
+from __future__ import annotations
+
+from tapeline.core.config.feed import RedditConfig, YouTubeConfig
+from tapeline.core.outcome import Outcome
+from tapeline.feed.vendors.reddit import Reddit, RedditPost
+from tapeline.feed.vendors.youtube import Video, YouTube
+from tapeline.thesis.discovery import Hear, Place, Text
+
+TRUSTED_CHANNELS = frozenset(
+    {"benzinga", "bloomberg television", "cnbc television", "investor's business daily", "yahoo finance"}
+)
+TRUSTED = 1.5
+"""Weight of a channel with an editor."""
+
+
+class RedditTalk:
+    """The listings of the configured subreddits, and the comments of their busiest threads.
+
+    Parameters
+    ----------
+    reddit
+        Asks.
+    config
+        Which subreddits, and how many of their threads.
+    """
+
+    name = Reddit.name
+
+    def __init__(self, reddit: Reddit, config: RedditConfig) -> None:
+        self._reddit = reddit
+        self._config = config
+
+    async def read(self, hear: Hear) -> tuple[Outcome[int], ...]:
+        """Tell every text; return an outcome for each listing and each thread. See ``TalkSource``."""
+        asked: list[Outcome[int]] = []
+        for subreddit in self._config.subreddits:
+            listing = await self._reddit.fetch_posts(subreddit)
+            asked.append(listing.map(len))
+            posts = listing.value or ()
+            for post in posts:
+                await self._tell(post, hear)
+            busiest = sorted(posts, key=lambda post: (-post.n_comments, post.post_id))
+            for post in busiest[: self._config.threads]:
+                asked.append(await self._read_thread(post, hear))
+        return tuple(asked)
+
+    async def _tell(self, post: RedditPost, hear: Hear) -> None:
+        for place, words in ((Place.TITLE, post.title), (Place.BODY, post.body)):
+            if words:
+                text = Text(
+                    self.name, post.post_id, place, post.event_ns, words, post.author, is_routine=post.is_routine
+                )
+                await hear(text)
+
+    async def _read_thread(self, post: RedditPost, hear: Hear) -> Outcome[int]:
+        comments = await self._reddit.fetch_comments(post.post_id)
+        for c in comments.value or ():
+            text = Text(
+                self.name,
+                post.post_id,
+                Place.COMMENT,
+                c.event_ns,
+                c.body,
+                c.author,
+                is_routine=post.is_routine,
+            )
+            await hear(text)
+        return comments.map(len)
+
+
+class YouTubeTalk:
+    """The videos that the configured searches find, and what is said in them.
+
+    Parameters
+    ----------
+    youtube
+        Asks.
+    config
+        Which searches.
+    """
+
+    name = YouTube.name
+
+    def __init__(self, youtube: YouTube, config: YouTubeConfig) -> None:
+        self._youtube = youtube
+        self._config = config
+
+    async def read(self, hear: Hear) -> tuple[Outcome[int], ...]:
+        """Tell every text; return an outcome for each search and each transcript. See ``TalkSource``."""
+        asked: list[Outcome[int]] = []
+        seen: set[str] = set()
+        for query in self._config.queries:
+            found = await self._youtube.search(query)
+            asked.append(found.map(len))
+            videos = [video for video in found.value or () if video.video_id not in seen]
+            seen.update(video.video_id for video in videos)
+            for video in videos:
+                await hear(self._text(video, Place.TITLE, video.title))
+            for video in videos:
+                transcript = await self._youtube.fetch_transcript(video.video_id)
+                if transcript.value is not None:
+                    await hear(self._text(video, Place.SPEECH, transcript.value.text))
+                asked.append(transcript.map(lambda _: 1))
+        return tuple(asked)
+
+    def _text(self, video: Video, place: Place, words: str) -> Text:
+        weight = TRUSTED if video.channel.casefold() in TRUSTED_CHANNELS else 1.0
+        return Text(self.name, video.video_id, place, video.event_ns, words, video.channel, weight)
