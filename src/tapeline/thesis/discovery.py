@@ -102,7 +102,8 @@ class Found:
     reasons: tuple[str, ...]
 
 
-Hear = Callable[[Text], Awaitable[None]]
+Hear = Callable[[Sequence[Text]], Awaitable[None]]
+"""Told the texts of one answer, together: they were read at one moment."""
 
 
 class TalkSource(Protocol):
@@ -114,7 +115,7 @@ class TalkSource(Protocol):
         ...
 
     async def read(self, hear: Hear) -> tuple[Outcome[int], ...]:
-        """Tell every text as soon as it is there; return, for each question that was asked, how many texts came."""
+        """Tell each answer's texts as soon as it is there; return, for each question, how many texts came."""
         ...
 
 
@@ -161,21 +162,27 @@ class Scoreboard:
         ranked = sorted((-case.points, symbol) for symbol, case in self._cases.items())
         return tuple((symbol, -points) for points, symbol in ranked)
 
-    def lead(self, lead: Lead) -> tuple[Found, ...]:
-        """Take in what somebody else puts forward."""
-        return self._add({lead.symbol: lead.points}, lead.source, lead.reason) if lead.symbol in self._universe else ()
+    def lead(self, leads: Sequence[Lead]) -> tuple[Found, ...]:
+        """Take in what others put forward; return the tickers that passed the mark by it, best first."""
+        for lead in leads:
+            if lead.symbol in self._universe:
+                self._add(lead.symbol, lead.points, lead.source, lead.reason)
+        return self._passed()
 
-    def hear(self, text: Text) -> tuple[Found, ...]:
-        """Take in a text; return the tickers that passed the mark by it, by name."""
-        if not self._counts(text):
-            return ()
-        points: dict[str, float] = {}
+    def hear(self, texts: Sequence[Text]) -> tuple[Found, ...]:
+        """Take in the texts of one moment; return the tickers that passed the mark by them, best first."""
+        for text in texts:
+            if self._counts(text):
+                self._read(text)
+        return self._passed()
+
+    def _read(self, text: Text) -> None:
         for symbol, count in self._mentions.find(text.words).items():
             if self._is_first_word(text, symbol):
                 times = min(count, MAX_COUNT) if text.place is Place.SPEECH else 1
                 weight = text.weight * (ROUTINE if text.is_routine else 1.0)
-                points[symbol] = self._bounded(text, symbol, POINTS[text.place] * weight * times)
-        return self._add(points, text.source, _told(text))
+                points = self._bounded(text, symbol, POINTS[text.place] * weight * times)
+                self._add(symbol, points, text.source, _told(text))
 
     def _counts(self, text: Text) -> bool:
         """Return whether a text counts at all: of the last day, by a person, and not heard before."""
@@ -203,20 +210,22 @@ class Scoreboard:
         given[text.thread] = given.get(text.thread, 0.0) + allowed
         return allowed
 
-    def _add(self, points: dict[str, float], source: str, reason: str) -> tuple[Found, ...]:
-        found = []
-        for symbol in sorted(points):
-            if points[symbol] <= 0.0:
-                continue
-            case = self._cases.setdefault(symbol, _Case())
-            case.points += points[symbol]
-            case.sources.add(source)
-            if len(case.reasons) < MAX_REASONS:
-                case.reasons.append(f"{points[symbol]:+g} {reason}")
-            if not case.is_found and case.points >= self._min_score:
-                case.is_found = True
-                found.append(Found(symbol, case.points, tuple(sorted(case.sources)), tuple(case.reasons)))
-        return tuple(found)
+    def _add(self, symbol: str, points: float, source: str, reason: str) -> None:
+        if points <= 0.0:
+            return
+        case = self._cases.setdefault(symbol, _Case())
+        case.points += points
+        case.sources.add(source)
+        if len(case.reasons) < MAX_REASONS:
+            case.reasons.append(f"{points:+g} {reason}")
+
+    def _passed(self) -> tuple[Found, ...]:
+        """Return the tickers that have passed the mark since the last call, most points first, then by name."""
+        passed = [(s, c) for s, c in self._cases.items() if not c.is_found and c.points >= self._min_score]
+        for _, case in passed:
+            case.is_found = True
+        found = [Found(s, c.points, tuple(sorted(c.sources)), tuple(c.reasons)) for s, c in passed]
+        return tuple(sorted(found, key=lambda ticker: (-ticker.score, ticker.symbol)))
 
 
 def is_robot(author: str) -> bool:
@@ -239,9 +248,9 @@ async def discover(
     *,
     also: Sequence[Lead] = (),
 ) -> Mapping[str, tuple[Outcome[int], ...]]:
-    """Read all talk and tell each ticker once, at the moment its points pass the mark.
+    """Read all talk and tell each ticker once, at the moment its points pass the mark, the best of a moment first.
 
-    In: talk, and what others put forward (``also``, first and in its order).   Out: ``emit`` for each ticker.
+    In: talk, and what others put forward (``also``, first).   Out: ``emit`` for each ticker.
     Concurrency: one task per source, as actors in the place of the caller, who must be one.
     Backpressure: a source waits while ``emit`` does.
     Failure: what a source could not read is its outcome; ``TapelineError`` and ``OSError`` that it raises become one.
@@ -259,8 +268,8 @@ async def discover(
         for ticker in found:
             await emit(ticker)
 
-    async def hear(text: Text) -> None:
-        await tell(board.hear(text))
+    async def hear(texts: Sequence[Text]) -> None:
+        await tell(board.hear(texts))
 
     async def read(source: TalkSource) -> None:
         try:
@@ -269,8 +278,7 @@ async def discover(
             reason = f"{type(error).__name__}: {error}"
             heard[source.name] = (nothing(Kind.ERROR, source=source.name, reason=reason, as_of_ns=clock.now_ns()),)
 
-    for lead in also:
-        await tell(board.lead(lead))
+    await tell(board.lead(also))
     if sources:
         await together(clock, [partial(read, source) for source in sources])
     return {source.name: heard[source.name] for source in sources}

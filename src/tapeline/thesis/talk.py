@@ -1,7 +1,8 @@
-"""Who carries talk: Reddit and YouTube, read text by text for the discovery.
+"""Who carries talk: Reddit and YouTube, read answer by answer for the discovery.
 
 In: adapters of the feed.  Out: ``TalkSource``s.
-Refuses to wait with what it has until all is read: a listing's titles are told before the first thread is opened.
+Refuses to wait with what it has until all is read: listings are told one by one, and before the first
+thread is opened.
 """
 
 from __future__ import annotations
@@ -39,39 +40,27 @@ class RedditTalk:
     async def read(self, hear: Hear) -> tuple[Outcome[int], ...]:
         """Tell every text; return an outcome for each listing and each thread. See ``TalkSource``."""
         asked: list[Outcome[int]] = []
+        threads: list[RedditPost] = []
         for subreddit in self._config.subreddits:
             listing = await self._reddit.fetch_posts(subreddit)
             asked.append(listing.map(len))
             posts = listing.value or ()
-            for post in posts:
-                await self._tell(post, hear)
-            busiest = sorted(posts, key=lambda post: (-post.n_comments, post.post_id))
-            for post in busiest[: self._config.threads]:
-                asked.append(await self._read_thread(post, hear))
+            await hear([text for post in posts for text in self._texts(post)])
+            threads += sorted(posts, key=lambda post: (-post.n_comments, post.post_id))[: self._config.threads]
+        for post in threads:
+            comments = await self._reddit.fetch_comments(post.post_id)
+            asked.append(comments.map(len))
+            await hear([self._text(post, Place.COMMENT, c.body, c.event_ns, c.author) for c in comments.value or ()])
         return tuple(asked)
 
-    async def _tell(self, post: RedditPost, hear: Hear) -> None:
-        for place, words in ((Place.TITLE, post.title), (Place.BODY, post.body)):
-            if words:
-                text = Text(
-                    self.name, post.post_id, place, post.event_ns, words, post.author, is_routine=post.is_routine
-                )
-                await hear(text)
+    def _texts(self, post: RedditPost) -> list[Text]:
+        texts = [self._text(post, Place.TITLE, post.title, post.event_ns, post.author)]
+        if post.body:
+            texts.append(self._text(post, Place.BODY, post.body, post.event_ns, post.author))
+        return texts
 
-    async def _read_thread(self, post: RedditPost, hear: Hear) -> Outcome[int]:
-        comments = await self._reddit.fetch_comments(post.post_id)
-        for c in comments.value or ():
-            text = Text(
-                self.name,
-                post.post_id,
-                Place.COMMENT,
-                c.event_ns,
-                c.body,
-                c.author,
-                is_routine=post.is_routine,
-            )
-            await hear(text)
-        return comments.map(len)
+    def _text(self, post: RedditPost, place: Place, words: str, event_ns: int, author: str) -> Text:
+        return Text(self.name, post.post_id, place, event_ns, words, author, is_routine=post.is_routine)
 
 
 class YouTubeTalk:
@@ -100,12 +89,11 @@ class YouTubeTalk:
             asked.append(found.map(len))
             videos = [video for video in found.value or () if video.video_id not in seen]
             seen.update(video.video_id for video in videos)
-            for video in videos:
-                await hear(self._text(video, Place.TITLE, video.title))
+            await hear([self._text(video, Place.TITLE, video.title) for video in videos])
             for video in videos:
                 transcript = await self._youtube.fetch_transcript(video.video_id)
                 if transcript.value is not None:
-                    await hear(self._text(video, Place.SPEECH, transcript.value.text))
+                    await hear([self._text(video, Place.SPEECH, transcript.value.text)])
                 asked.append(transcript.map(lambda _: 1))
         return tuple(asked)
 

@@ -65,8 +65,9 @@ class Badge(Generic[B]):
         """Ask with the kept credential, and once more with a fresh one when it is refused."""
         for _ in range(2):
             outcome = await self._current()
-            if outcome.value is None:
-                return nothing(outcome.kind, source=outcome.source, reason=outcome.reason, as_of_ns=outcome.as_of_ns)
+            if outcome.value is None:  # a vendor that lends nothing has failed; that it has no data is another thing
+                kind = Kind.ERROR if outcome.kind is Kind.NO_DATA else outcome.kind
+                return nothing(kind, source=outcome.source, reason=outcome.reason, as_of_ns=outcome.as_of_ns)
             badge = outcome.value
             answer = await ask(badge)
             if not isinstance(answer.value, Refusal):
