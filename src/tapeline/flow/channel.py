@@ -95,6 +95,14 @@ class Outlet(Generic[T]):
         self._room.wake()
         return item
 
+    def drain(self) -> list[T]:
+        """Take everything that waits, at once. Senders that wait for room go on only with ``make_room``."""
+        return [self._stream.receive_nowait() for _ in range(self.waiting)]
+
+    def make_room(self) -> None:
+        """Let senders that wait go on."""
+        self._room.wake()
+
     @property
     def waiting(self) -> int:
         """Items that nobody has taken yet."""

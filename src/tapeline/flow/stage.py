@@ -106,4 +106,4 @@ class Stage(Generic[A, B]):
                 for item in items:
                     await inlet.send(item)
             await together(clock, self.tasks(inbox, outbox, clock, watch))
-            return [await outlet.receive() for _ in range(outlet.waiting)]
+            return outlet.drain()

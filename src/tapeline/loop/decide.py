@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tapeline.core.outcome import Kind, Outcome
@@ -18,11 +19,12 @@ from tapeline.scan.scan import scan
 from tapeline.signals.fanout import VoteSource
 from tapeline.signals.regime import label_of
 from tapeline.signals.stage import form_signals
+from tapeline.thesis.vote import dossier_vote
 from tapeline.trade.risk import apply_limits
 from tapeline.trade.router import route
 
 
-async def decide(desk: Desk, book: Book, as_of_ns: int, *, with_scan: bool) -> CycleRecord:
+async def decide(desk: Desk, book: Book, as_of_ns: int, *, with_scan: bool, fresh: Sequence[str] = ()) -> CycleRecord:
     """Decide as of ``as_of_ns``.
 
     Parameters
@@ -33,6 +35,8 @@ async def decide(desk: Desk, book: Book, as_of_ns: int, *, with_scan: bool) -> C
         Every bar that ended by then is in the book.
     with_scan
         True to scan the market and form signals; False to look at stops and targets only.
+    fresh
+        Symbols whose dossier nobody has decided on: signals are formed of them in any case.
 
     Returns
     -------
@@ -48,8 +52,8 @@ async def decide(desk: Desk, book: Book, as_of_ns: int, *, with_scan: bool) -> C
         cash=book.portfolio.cash,
     )
     signals: tuple[Signal, ...] = ()
-    if with_scan:
-        record, signals = await _signals(desk, book, record)
+    if with_scan or fresh:
+        record, signals = await _signals(desk, book, record, with_scan=with_scan, fresh=fresh)
     now_ns = desk.clock.now_ns()
     config = desk.config.trade
     routed = route(signals, book.portfolio, book.prices, config, now_ns)
@@ -89,20 +93,27 @@ class Counted:
         return outcome
 
 
-async def _signals(desk: Desk, book: Book, record: CycleRecord) -> tuple[CycleRecord, tuple[Signal, ...]]:
-    """Scan, ask the sources about the candidates and what is held, and form signals."""
+async def _signals(
+    desk: Desk, book: Book, record: CycleRecord, *, with_scan: bool, fresh: Sequence[str]
+) -> tuple[CycleRecord, tuple[Signal, ...]]:
+    """Scan, ask the sources about the candidates, what is held and what has a dossier, and form signals.
+
+    Between two scans it is only the fresh dossiers' symbols that are decided on; the record then holds their readings.
+    """
     config = desk.config
     held = sorted(book.portfolio.positions)
     started = time.perf_counter()
-    scanned = scan(book.days, book.minutes, config.scan, record.as_of_ns, session=book.session, also=held)
+    asked = sorted({*held, *fresh})
+    scanned = scan(book.days, book.minutes, config.scan, record.as_of_ns, session=book.session, also=asked)
     book.tally.scan_ms.append(1e3 * (time.perf_counter() - started))
-    book.tally.candidates.update(candidate.symbol for candidate in scanned.candidates)
-    symbols = list(dict.fromkeys([*(candidate.symbol for candidate in scanned.candidates), *held]))
-    decisions = await form_signals(scanned, symbols, book.sources, book.regime, config.signals, desk.clock)
-    found = replace(
-        record,
-        candidates=scanned.candidates,
-        signals=decisions.signals,
-        refused=decisions.refused,
-    )
+    if with_scan:
+        shown = book.candidates = scanned.candidates
+        book.tally.candidates.update(candidate.symbol for candidate in shown)
+        symbols = list(dict.fromkeys([*(candidate.symbol for candidate in shown), *held, *fresh]))
+    else:
+        shown = tuple(candidate for candidate in scanned.asked if candidate.symbol in fresh)
+        symbols = list(fresh)
+    given = {symbol: [dossier_vote(book.dossiers[symbol].dossier)] for symbol in symbols if symbol in book.dossiers}
+    decisions = await form_signals(scanned, symbols, book.sources, book.regime, config.signals, desk.clock, given)
+    found = replace(record, candidates=shown, signals=decisions.signals, refused=decisions.refused)
     return found, decisions.signals

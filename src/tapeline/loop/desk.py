@@ -5,20 +5,24 @@ Built by ``app`` and ``opening``. Refuses to start or stop anything itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tapeline.core.calendar import Session, SessionCalendar
 from tapeline.core.clock import Clock
 from tapeline.core.config import Config
 from tapeline.core.outcome import Outcome
-from tapeline.core.types import BarFrame, Label
+from tapeline.core.types import BarFrame, Candidate, CycleRecord, Fill, Headline, Label, Signal
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.poller import Poller
 from tapeline.feed.vendors.alpaca import AlpacaBars
 from tapeline.feed.vendors.google_news import GoogleNews
 from tapeline.grid import BarGrid
+from tapeline.loop.board import Deal, EquityPoint
+from tapeline.loop.deals import deals_of
+from tapeline.loop.research import Research
 from tapeline.signals.fanout import VoteSource
+from tapeline.store.batch import DossierRecord
 from tapeline.store.journal import Journal
 from tapeline.streams.closed import ClosedReader
 from tapeline.streams.lanes import Publisher
@@ -46,6 +50,7 @@ class Desk:
     vendors: Vendors
     store: LaneStore
     journal: Journal
+    research: Research = field(default_factory=Research)
 
 
 @dataclass(slots=True)
@@ -62,6 +67,15 @@ class Tally:
     orders: int = 0
     fills: int = 0
     errors: list[str] = field(default_factory=list)
+    discovered: int = 0
+    dossiers: int = 0
+    llm_calls: int = 0
+    loop_s: float = 0.0
+    """Of the wall, from the start of the last run to the last ticker traded."""
+    loop_market_s: float = 0.0
+    """The same on the market's clock."""
+    degraded: list[str] = field(default_factory=list)
+    """What did not work in any run, one sentence each."""
     label: Label = Label.REAL
     """Where the minutes come from."""
 
@@ -92,6 +106,14 @@ class Book:
         Who has opinions, and who works the orders.
     unsaved
         Closed bars, minute by minute, that wait for the journal's next transaction.
+    has_run
+        The session's own run has ended, in this life of the node or an earlier one.
+    arrived, dossiers
+        Dossiers that no decision has looked at yet, and the last one of each symbol that one has.
+    previous
+        Symbol to its close before this session.
+    candidates, signals, headlines, deals, curve
+        For those who watch: the last scan, today's signals by id, what the press said, the fills, the account.
     """
 
     session: Session
@@ -109,6 +131,26 @@ class Book:
     broker: Broker
     tally: Tally = field(default_factory=Tally)
     unsaved: list[tuple[BarFrame, ...]] = field(default_factory=list)
+    has_run: bool = False
+    arrived: list[DossierRecord] = field(default_factory=list)
+    dossiers: dict[str, DossierRecord] = field(default_factory=dict)
+    previous: Mapping[str, float] = field(default_factory=dict)
+    candidates: tuple[Candidate, ...] = ()
+    signals: dict[str, Signal] = field(default_factory=dict)
+    headlines: dict[str, tuple[Headline, ...]] = field(default_factory=dict)
+    deals: list[Deal] = field(default_factory=list)
+    curve: list[EquityPoint] = field(default_factory=list)
+
+    def note_fills(self, fills: Sequence[Fill]) -> None:
+        """Remember fills, with their reasons, for those who watch; before they are applied to the account."""
+        orders = {key: pending.order for key, pending in self.portfolio.open_orders.items()}
+        self.deals += deals_of(fills, orders, self.signals)
+
+    def note_minute(self, record: CycleRecord) -> None:
+        """Remember a decision and the account after it, for those who watch."""
+        self.signals.update((signal.signal_id, signal) for signal in record.signals)
+        equity = self.portfolio.equity(self.prices).value
+        self.curve.append(EquityPoint(event_ns=record.as_of_ns, equity=equity, cash=self.portfolio.cash))
 
     def mark(self, frame: BarFrame) -> None:
         """Take the closes of a frame as the last known prices."""

@@ -7,6 +7,7 @@ Refuses a day without a universe; says which symbols have no history, and goes o
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -16,13 +17,16 @@ from tapeline.core.calendar import Session
 from tapeline.core.errors import BadInput, Unavailable
 from tapeline.core.instruments import underlying_of
 from tapeline.core.outcome import Kind, Outcome, nothing
-from tapeline.core.types import DAY_S, MINUTE_S, BarFrame, Fill, Label
+from tapeline.core.types import DAY_S, MINUTE_S, BarFrame, Fill, Headline, Label, Signal
 from tapeline.feed.poller import Poller
 from tapeline.feed.sync import fetch_history
 from tapeline.grid import BarGrid
 from tapeline.grid.index import load_index
+from tapeline.loop.board import Deal, EquityPoint
+from tapeline.loop.deals import read_deals
 from tapeline.loop.decide import Counted
 from tapeline.loop.desk import Book, Desk, Tally
+from tapeline.loop.progress import RUN
 from tapeline.scan.scan import TRACKED, scan
 from tapeline.signals.news import NewsRule, NewsSource
 from tapeline.signals.regime import market_regime
@@ -35,6 +39,9 @@ from tapeline.trade.opening import open_account
 from tapeline.trade.portfolio import Portfolio, fold
 
 Progress = Callable[[int, int], None]
+
+MAX_HEADLINES = 30
+"""Of a symbol, that are remembered to be shown."""
 
 
 async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Progress) -> Book:
@@ -81,6 +88,10 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         portfolio = await _opening_account(desk, days, closes, before, history.frame.label, splits)
     else:
         portfolio = await _through_splits(desk, ledger, splits)
+    signals, deals, curve = await _told_so_far(desk, session)
+    kept = await desk.journal.read(lambda connection: queries.dossiers(connection, session.open_ns))
+    decided_ns = await desk.journal.read(queries.last_cycle_ns) or 0
+    headlines: dict[str, tuple[Headline, ...]] = {}
     return Book(
         session=session,
         symbols=symbols,
@@ -100,15 +111,50 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         publisher=publisher,
         closed=closed,
         told_ns=covered_ns or 0,
-        sources=(Counted(_news(desk), tally),),
+        sources=(Counted(_news(desk, headlines), tally),),
         broker=PaperBroker(config.trade),
         tally=tally,
+        has_run=await _has_run(desk, session),
+        arrived=[record for record in kept if record.ready_ns > decided_ns],
+        dossiers={record.dossier.symbol: record for record in kept if record.ready_ns <= decided_ns},
+        previous=closes,
+        signals=signals,
+        headlines=headlines,
+        deals=deals,
+        curve=curve,
     )
 
 
-def _news(desk: Desk) -> NewsSource:
+async def _told_so_far(desk: Desk, session: Session) -> tuple[dict[str, Signal], list[Deal], list[EquityPoint]]:
+    """Return what an earlier life of the node in this session has to show: signals, fills, the account's course."""
+    deals, signals = await read_deals(desk.journal, session.open_ns)
+    marks = [mark for _, mark in await desk.journal.read(queries.marks) if mark.event_ns >= session.open_ns]
+    curve = [
+        EquityPoint(event_ns=mark.event_ns, equity=None if math.isnan(mark.equity) else mark.equity, cash=mark.cash)
+        for mark in marks
+    ]
+    return signals, deals, curve
+
+
+async def _has_run(desk: Desk, session: Session) -> bool:
+    """Return whether a run from discovery to trade has ended in this session already."""
+    events = await desk.journal.read(queries.stage_events)
+    return any(
+        (event.symbol, event.stage) == (RUN, "finished") and event.event_ns >= session.open_ns for event in events
+    )
+
+
+def _news(desk: Desk, headlines: dict[str, tuple[Headline, ...]]) -> NewsSource:
+    """Return the press as a source of votes; what it said last of each symbol is remembered for those who watch."""
     rule = NewsRule(desk.config.feed.news.max_age_s, desk.config.signals.news_half_life_s)
-    return NewsSource(desk.vendors.news.fetch_headlines, rule)
+
+    async def fetch(symbol: str) -> Outcome[tuple[Headline, ...]]:
+        outcome = await desk.vendors.news.fetch_headlines(symbol)
+        if outcome.value is not None:
+            headlines[symbol] = outcome.value[:MAX_HEADLINES]
+        return outcome
+
+    return NewsSource(fetch, rule)
 
 
 async def _minutes_so_far(desk: Desk, symbols: tuple[str, ...], session: Session) -> BarGrid:

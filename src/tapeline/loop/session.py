@@ -17,6 +17,9 @@ from tapeline.core.types import MINUTE_S, NS_PER_S, BarFrame, CycleRecord
 from tapeline.feed.poller import PollReport
 from tapeline.loop.decide import decide
 from tapeline.loop.desk import Book, Desk
+from tapeline.loop.progress import Progress
+from tapeline.loop.run import Runs
+from tapeline.loop.show import Board
 from tapeline.loop.today import running_day
 from tapeline.store.batch import EquityMark, JournalBatch
 from tapeline.streams.closed import ClosedBatch
@@ -34,25 +37,46 @@ FLUSH_EVERY_MIN = 10
 """Minutes whose bars may wait for the journal."""
 
 
-async def run_session(desk: Desk, book: Book, on_minute: OnMinute) -> None:
+async def run_session(desk: Desk, book: Book, on_minute: OnMinute, board: Board | None = None) -> None:
     """Run the session from now to its close. The caller must be an actor of the desk's clock.
 
-    A replay that is started again goes on after what is covered: its clock has begun anew, the lanes have not.
+    A replay that is started again goes on after what is covered: its clock has begun anew, the lanes have not. A run
+    from discovery to trade that has not ended by the close is given up then. ``board`` shows all of it.
     """
+    board = board or Board(desk.config)
+    async with anyio.create_task_group() as group:
+        progress = Progress(desk.clock, board.touch)
+        runs = Runs(desk, book, progress, group)
+        board.show_session(desk, book, runs)
+        try:
+            await _live(desk, book, runs, board, on_minute)
+            await runs.close()
+        finally:
+            runs.drop()
+    await _close(desk, book)
+    board.show_state("closed")
+
+
+async def _live(desk: Desk, book: Book, runs: Runs, board: Board, on_minute: OnMinute) -> None:
+    """Do the minutes of the session, and the runs beside them."""
     session, delay_ns = book.session, round(desk.config.feed.publish_delay_s * NS_PER_S)
     while book.poller.covered_ns < session.close_ns:
         moment_ns = book.poller.next_poll_ns(max(desk.clock.now_ns(), book.poller.covered_ns + delay_ns))
         if moment_ns > session.close_ns + CLOSING_NS:
             break  # the vendor has not told the last minutes: what is missing stays so, and is among the errors
         await desk.clock.sleep_until(moment_ns)
-        await run_minute(desk, book, moment_ns - delay_ns)
+        runs.hand_over()
+        await runs.after_minute(await run_minute(desk, book, moment_ns - delay_ns))
         done = (min(moment_ns - delay_ns, session.close_ns) - session.open_ns) // (MINUTE_S * NS_PER_S)
+        board.show_minute(done)
         on_minute(done, session.minutes, f"{book.tally.signals} signals, {book.tally.fills} fills")
-    await _close(desk, book)
 
 
-async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> None:
-    """Do one cycle: everything that ended by ``minute_end_ns`` reaches the book, the account and the journal."""
+async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> CycleRecord:
+    """Do one cycle: everything that ended by ``minute_end_ns`` reaches the book, the account and the journal.
+
+    Return the record of its decision.
+    """
     report = await book.poller.cycle(minute_end_ns)
     _count_poll(book, report)
     await book.publisher.publish(report.frame)
@@ -65,10 +89,20 @@ async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> None:
     minutes = _minute_bars(closed, as_of_ns)
     settled = await _take(book, closed, minutes, as_of_ns)
     minute = (as_of_ns - book.session.open_ns) // (MINUTE_S * NS_PER_S)
-    record = await decide(
-        desk, book, as_of_ns, with_scan=minutes is not None and minute % desk.config.scan.every_min == 0
-    )
-    await _book_minute(desk, book, before, settled, record)
+    is_trading = minutes is not None
+    fresh = _read_dossiers(book, as_of_ns) if is_trading else ()
+    with_scan = is_trading and minute % desk.config.scan.every_min == 0
+    record = await decide(desk, book, as_of_ns, with_scan=with_scan, fresh=fresh)
+    await _book_minute(desk, book, before, settled, record, is_kept=bool(fresh))
+    return record
+
+
+def _read_dossiers(book: Book, as_of_ns: int) -> tuple[str, ...]:
+    """Take the dossiers that were ready by ``as_of_ns`` as what is thought of their symbols; return these."""
+    ready = [kept for kept in book.arrived if kept.ready_ns <= as_of_ns]
+    book.arrived = [kept for kept in book.arrived if kept.ready_ns > as_of_ns]
+    book.dossiers.update((kept.dossier.symbol, kept) for kept in ready)
+    return tuple(dict.fromkeys(kept.dossier.symbol for kept in ready))
 
 
 async def _take(book: Book, closed: list[ClosedBatch], minutes: BarFrame | None, as_of_ns: int) -> JournalBatch:
@@ -82,20 +116,23 @@ async def _take(book: Book, closed: list[ClosedBatch], minutes: BarFrame | None,
     book.mark(minutes)
     settlement = await book.broker.settle(book.portfolio, minutes, as_of_ns=as_of_ns)
     settled = JournalBatch(fills=settlement.fills, ends=settlement.ends)
+    book.note_fills(settlement.fills)
     book.portfolio = book.portfolio.apply_batch(settled)
     today = running_day(book.minutes, book.session, as_of_ns=as_of_ns, feed=minutes.feed, label=minutes.label)
     book.days.apply(today)
     return settled
 
 
-async def _book_minute(desk: Desk, book: Book, before: Portfolio, settled: JournalBatch, record: CycleRecord) -> None:
+async def _book_minute(
+    desk: Desk, book: Book, before: Portfolio, settled: JournalBatch, record: CycleRecord, *, is_kept: bool
+) -> None:
     """Keep what happened in one transaction, and make of the account what the journal would make of it.
 
     Bars wait in the book for the next minute that scans, decides or settles, or ``FLUSH_EVERY_MIN``: a crash in between
     loses nothing, since the offsets move with them and the lanes still have them.
     """
     is_scan = bool(record.candidates or record.signals)
-    cycles = (record,) if is_scan or record.orders or record.clamps else ()
+    cycles = (record,) if is_kept or is_scan or record.orders or record.clamps else ()
     marks = (_mark(book, record.as_of_ns),) if is_scan else ()
     happened = replace(settled, cycles=cycles, marks=marks)
     if cycles or settled.fills or settled.ends or len(book.unsaved) >= FLUSH_EVERY_MIN:
@@ -105,6 +142,7 @@ async def _book_minute(desk: Desk, book: Book, before: Portfolio, settled: Journ
     tally.signals += len(record.signals)
     tally.orders += len(record.orders)
     tally.fills += len(settled.fills)
+    book.note_minute(record)
 
 
 async def _flush(desk: Desk, book: Book, happened: JournalBatch) -> None:

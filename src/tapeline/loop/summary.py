@@ -29,6 +29,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         Of the session; opening positions not counted.
     equity
         Dollars at the close.
+    discovered, dossiers, llm_calls
+        Tickers that the runs from discovery to trade found, the dossiers they made, the questions put to a model.
+    loop_s, loop_market_s
+        Seconds of the last run, from its start to its last ticker decided on: on the wall and on the market's clock.
+    degraded
+        What did not work in a run, one sentence each.
     wall_s
         Seconds of the wall from the start of the first process to the last booked fill.
     errors
@@ -47,6 +53,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     orders: int
     fills: int
     equity: float
+    discovered: int
+    dossiers: int
+    llm_calls: int
+    loop_s: float
+    loop_market_s: float
+    degraded: tuple[str, ...]
     wall_s: float
     errors: int
 
@@ -70,6 +82,12 @@ async def summarise(desk: Desk, book: Book, wall_s: float) -> Summary:
         orders=tally.orders,
         fills=tally.fills,
         equity=math.nan if equity.value is None else round(equity.value, 2),
+        discovered=tally.discovered,
+        dossiers=tally.dossiers,
+        llm_calls=tally.llm_calls,
+        loop_s=round(tally.loop_s, 2),
+        loop_market_s=round(tally.loop_market_s, 2),
+        degraded=tuple(tally.degraded),
         wall_s=round(wall_s, 2),
         errors=len(tally.errors),
     )
