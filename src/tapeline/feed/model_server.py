@@ -142,7 +142,9 @@ def _serve(options: argparse.Namespace) -> Any:
     params.model.path = str(options.weights)
     params.port = options.port
     params.n_ctx = options.context
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = os.cpu_count() or 1
+    # Its threads wait for each other in a spin, several hundred times a token: on cores that others use, too, all of
+    # them together were 20 times slower, and one less than there are cores was not.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 1) - 1)
     # One answer at a time and no memory of the last prompt: an answer depends on its question alone, to the bit.
     params.n_parallel = 1
     params.cache_prompt = False
