@@ -217,7 +217,7 @@ class Scoreboard:
         case.points += points
         case.sources.add(source)
         if len(case.reasons) < MAX_REASONS:
-            case.reasons.append(f"{points:+g} {reason}")
+            case.reasons.append(f"{points:+g} {source}: {reason}")
 
     def _passed(self) -> tuple[Found, ...]:
         """Return the tickers that have passed the mark since the last call, most points first, then by name."""
@@ -235,9 +235,8 @@ def is_robot(author: str) -> bool:
 
 
 def _told(text: Text) -> str:
-    """Return the reason that a text gives: who said it and its beginning, on one line."""
-    words = " ".join(text.words.split())
-    return f"{text.source}: {words[:80]}"
+    """Return the reason that a text gives: its beginning, on one line."""
+    return " ".join(text.words.split())[:80]
 
 
 async def discover(
