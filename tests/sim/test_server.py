@@ -33,6 +33,8 @@ PATHS = [
     *[f"/rss/search?q={symbol}+stock" for symbol in SYMBOLS],
     "/rss/search?q=stock+market",
     *[f"/r/{board}/{order}?limit=100" for board in ("wallstreetbets", "stocks") for order in ("hot", "new", "rising")],
+    *[f"/v8/finance/chart/IBM?range=5d&interval={interval}" for interval in ("1m", "1h", "1d")],
+    "/ws/fundamentals-timeseries/v1/finance/timeseries/IBM?type=annualNetIncome,quarterlyTotalAssets",
 ]
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import asyncpraw
 import pydantic
 import pytest
+import requests
+import yfinance
 from openai import APIStatusError, AsyncOpenAI, InternalServerError
 from tests.sim.test_main import Process
 
@@ -90,3 +95,51 @@ async def test_asyncpraw_reads_listings_comments_and_more(sim: Process) -> None:
         assert len(post.comments.list()) == posts[0].num_comments > 20
         young = [post async for post in (await reddit.subreddit("stocks")).rising(limit=5)]
         assert young
+
+
+class ToSim(requests.adapters.HTTPAdapter):
+    """Sends what is meant for a vendor's hosts to the simulator, the host's name and cookies unchanged."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a copy, so that cookies still belong to the vendor's host."""
+        parts = urlsplit(str(request.url))
+        there = request.copy()
+        there.headers["Host"] = parts.netloc
+        there.url = self._url + (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        answer = super().send(there, *args, **kwargs)
+        answer.url, answer.request = str(request.url), request
+        return answer
+
+
+def session_to(sim: Process) -> requests.Session:
+    session = requests.Session()
+    session.mount("https://", ToSim(sim.url))
+    return session
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # yfinance's own, against a newer pandas
+def test_yfinance_reads_company_data(sim: Process, tmp_path: Path) -> None:
+    yfinance.set_tz_cache_location(str(tmp_path))
+    with session_to(sim) as session:
+        ticker = yfinance.Ticker("IBM", session=session)
+        info = ticker.info
+        assert info["marketCap"] == pytest.approx(info["currentPrice"] * info["sharesOutstanding"], rel=1e-3)
+        assert info["trailingPE"] == pytest.approx(info["currentPrice"] / info["trailingEps"], rel=0.01)
+        income, balance, cash = ticker.income_stmt, ticker.balance_sheet, ticker.cashflow
+        assert len(income.columns) == len(balance.columns) == len(cash.columns) == 4
+        assert list(income.loc["Net Income"]) == list(cash.loc["Net Income From Continuing Operations"])
+        owned = balance.loc["Total Liabilities Net Minority Interest"] + balance.loc["Stockholders Equity"]
+        assert list(balance.loc["Total Assets"]) == list(owned)
+        assert len(ticker.quarterly_income_stmt.columns) == 5
+        assert ticker.analyst_price_targets["low"] < ticker.analyst_price_targets["high"]
+        assert list(ticker.recommendations["period"]) == ["0m", "-1m", "-2m", "-3m"]
+        assert ticker.insider_transactions["Shares"].sum() > 0
+        assert "Purchases" in list(ticker.insider_purchases.iloc[:, 0])
+        assert ticker.calendar["Earnings Date"] > [dt.date(2010, 5, 6)]
+        assert len(ticker.earnings_history) == 4
+        assert len(ticker.history(period="1mo")) > 15
+        assert 10 < len(ticker.history(period="1d", interval="5m")) < 20

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from starlette.routing import Route
 
-from tapeline.sim import chat, reddit
+from tapeline.sim import chat, reddit, yahoo
+from tapeline.sim.company import Registry
 from tapeline.sim.door import Door, Family
 from tapeline.sim.limits import SlidingLimit
 from tapeline.sim.talk import Crowd
@@ -23,11 +24,17 @@ class VoiceLimits:
 
     chat: int = 600
     reddit: int = 100
+    yahoo: int = 360
 
 
 def voice_routes(door: Door, tape: Tape, seed: int, limits: VoiceLimits) -> list[Route]:
     """Return the routes of everybody who talks."""
-    return [*_chat_routes(door, seed, limits), *_reddit_routes(door, tape, seed, limits)]
+    registry = Registry(tape, seed)
+    return [
+        *_chat_routes(door, seed, limits),
+        *_reddit_routes(door, tape, seed, limits),
+        *_yahoo_routes(door, yahoo.YahooPages(tape, registry, seed), limits),
+    ]
 
 
 def _chat_routes(door: Door, seed: int, limits: VoiceLimits) -> list[Route]:
@@ -55,3 +62,15 @@ def _reddit_routes(door: Door, tape: Tape, seed: int, limits: VoiceLimits) -> li
     routes = [door.route(path + end, answer, family) for path, answer in answers.items() for end in ("", "/")]
     posted = [door.route(f"/api/morechildren{end}", api.more_children, family, "POST") for end in ("", "/")]
     return [*routes, *posted, door.route("/api/v1/access_token", api.token, family, "POST")]
+
+
+def _yahoo_routes(door: Door, pages: yahoo.YahooPages, limits: VoiceLimits) -> list[Route]:
+    family = Family("yahoo", SlidingLimit(limits.yahoo), refusal=yahoo.refusal)
+    return [
+        door.route("/", pages.cookie, family),
+        door.route("/v1/test/getcrumb", pages.crumb, family),
+        door.route("/v10/finance/quoteSummary/{symbol}", pages.summary, family),
+        door.route("/v7/finance/quote", pages.quotes, family),
+        door.route("/ws/fundamentals-timeseries/v1/finance/timeseries/{symbol}", pages.timeseries, family),
+        door.route("/v8/finance/chart/{symbol}", pages.chart, family),
+    ]
