@@ -9,7 +9,21 @@ from typing import Annotated, Any
 import typer
 
 import tapeline
-from tapeline.cli import bench, demo, process, run_node, sample, settings, simulate, status, warm
+from tapeline.cli import (
+    audit,
+    bench,
+    demo,
+    poll,
+    process,
+    run_node,
+    sample,
+    settings,
+    simulate,
+    status,
+    train,
+    warm,
+    watchlist,
+)
 from tapeline.core.errors import BadInput, TapelineError
 from tapeline.core.telemetry import configure_logging
 
@@ -48,7 +62,7 @@ def common(
     configure_logging(log_level)
 
 
-for verb in (demo, run_node, status, settings, warm, sample, simulate, bench, process):
+for verb in (demo, run_node, train, audit, poll, watchlist, status, settings, warm, sample, simulate, bench, process):
     verb.add_to(app)
 
 

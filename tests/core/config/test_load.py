@@ -83,3 +83,27 @@ def test_a_url_in_the_environment_needs_no_quotes() -> None:
 @given(st.integers(1, 10_000))
 def test_any_number_in_bounds_arrives(top: int) -> None:
     assert load(None, {"TAPELINE_SCAN__TOP": str(top)}).config.scan.top == top
+
+
+@pytest.mark.parametrize(
+    ("environ", "strategy"),
+    [
+        ({"USE_BATCH_POLLING": "false"}, "sequential"),
+        ({"USE_BATCH_POLLING": "True"}, "hybrid"),
+        ({"USE_BATCH_POLLING": "1"}, "hybrid"),
+        ({"TAPELINE_FEED__USE_BATCH_POLLING": "false"}, "sequential"),
+        ({"USE_BATCH_POLLING": "false", "TAPELINE_FEED__STRATEGY": "batch"}, "batch"),
+    ],
+)
+def test_a_switch_for_batches_chooses_the_strategy(environ: dict[str, str], strategy: str) -> None:
+    assert load(None, environ).config.feed.strategy == strategy
+
+
+def test_the_names_that_other_pollers_have_are_taken_for_ours(tmp_path: Path) -> None:
+    path = tmp_path / "tapeline.toml"
+    path.write_text("[feed]\nrate_limit_rpm = 90\nuse_batch_polling = false\nbatch_size = 25\n")
+    feed = load(path, {}).config.feed
+    assert (feed.requests_per_minute, feed.strategy, feed.batch_size) == (90, "sequential", 25)
+    assert load(None, {"TAPELINE_FEED__RATE_LIMIT_RPM": "80"}).config.feed.requests_per_minute == 80
+    with pytest.raises(ConfigError, match=r"feed\.strategy \(USE_BATCH_POLLING\)"):
+        load(None, {"USE_BATCH_POLLING": "perhaps"})

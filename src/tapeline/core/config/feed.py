@@ -14,7 +14,8 @@ class AlpacaConfig(Section, frozen=True):
 
     base_url: str = "https://data.alpaca.markets"
     trading_url: str = "https://paper-api.alpaca.markets"
-    """Serves assets, clock and calendar. Only a paper account is ever accepted."""
+    """Serves assets, clock and calendar. Only a paper account is ever accepted. Left as it is while base_url names
+    another server, that server is asked for these, too."""
     feed: Literal["iex", "sip"] = "iex"
     """Free keys have iex in real time; sip needs a subscription. Never mixed inside a series."""
     adjustment: Literal["raw", "split", "all"] = "raw"

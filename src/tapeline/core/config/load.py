@@ -23,6 +23,12 @@ PREFIX = "TAPELINE_"
 NOT_SETTINGS = frozenset({"TAPELINE_HOME", "TAPELINE_LLM_API_KEY"})
 """Variables with our prefix that are no settings of the tree."""
 
+SYNONYMS = {"feed.rate_limit_rpm": "feed.requests_per_minute", "feed.use_batch_polling": "feed.strategy"}
+"""Names that pollers commonly have for ours: the one in the file or, prefixed, in the environment is taken for the
+other. A switch for batches chooses between the two ends of ``feed.strategy``."""
+BATCH_SWITCH = "USE_BATCH_POLLING"
+"""Read without our prefix, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -50,13 +56,14 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     given: dict[str, Any] = {}
     origins = {where: "default" for where, _ in leaves(Config())}
     if path is not None:
-        given = _read(path)
+        given = _with_our_names(_read(path))
         _check_keys(given, str(path))
         origins.update({where: str(path) for where in _paths(given) if where in origins})
-    for name, text in sorted(environ.items()):
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
-            where = _path_of_variable(name)
-            _place(given, where, _parse(text, where, name))
+    # The switch comes first, so that the name of ours that stands beside it wins.
+    for name, text in sorted(environ.items(), key=lambda item: (item[0] != BATCH_SWITCH, item[0])):
+        if name == BATCH_SWITCH or (name.startswith(PREFIX) and name not in NOT_SETTINGS):
+            where, value = _setting(name, text)
+            _place(given, where, value)
             origins[where] = name
     try:
         config = msgspec.convert(given, Config)
@@ -154,6 +161,35 @@ def _unknown(path: str, key: str, known: Mapping[str, Any], origin: str) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
     hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(sorted(known))}"
     return f"unknown key `{path}` in {origin}: {hint}"
+
+
+def _with_our_names(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a file with every synonym under our name; ours wins where both stand."""
+    for theirs, ours in SYNONYMS.items():
+        section, _, key = theirs.partition(".")
+        table = given.get(section)
+        if isinstance(table, dict) and key in table:
+            value = table.pop(key)
+            table.setdefault(ours.partition(".")[2], _strategy_of(value) if key == "use_batch_polling" else value)
+    return given
+
+
+def _setting(name: str, text: str) -> tuple[str, Any]:
+    """Return the path and the value that a variable sets."""
+    theirs = "feed.use_batch_polling" if name == BATCH_SWITCH else name.removeprefix(PREFIX).lower().replace("__", ".")
+    if theirs in SYNONYMS:
+        where = SYNONYMS[theirs]
+        value = _parse(text.lower(), "feed.requests_per_minute", name)
+        return where, _strategy_of(value) if where == "feed.strategy" else value
+    where = _path_of_variable(name)
+    return where, _parse(text, where, name)
+
+
+def _strategy_of(switch: Any) -> Any:
+    """Return the strategy that a switch for batches means; what is no switch is left for the check of types."""
+    if isinstance(switch, int):
+        return {1: "hybrid", 0: "sequential"}.get(switch, str(switch))
+    return switch
 
 
 def _path_of_variable(name: str) -> str:

@@ -44,6 +44,7 @@ MAX_PAGES = 1_000
 """Pages of one question at most: ten million rows. More is a server that never ends."""
 TIMEFRAMES_S = {"1Min": MINUTE_S, "5Min": 5 * MINUTE_S, "15Min": 15 * MINUTE_S, "1Hour": 3_600, "1Day": DAY_S}
 
+_HOME = AlpacaConfig()
 _ASSETS_TTL_S = 3_600.0
 _ACTIONS_PER_PAGE = 1_000
 _NEW_YORK = ZoneInfo("America/New_York")
@@ -137,8 +138,11 @@ class _Question:
 
 def alpaca_hosts(config: FeedConfig, keys: AlpacaKeys, clock: Clock) -> tuple[Host, Host]:
     """Return Alpaca's data and trading hosts, each with the limiter the vendor counts by."""
+    trading_url = config.alpaca.trading_url
+    if config.alpaca.base_url != _HOME.base_url and trading_url == _HOME.trading_url:
+        trading_url = config.alpaca.base_url  # a server in the vendor's place stands in for both of its hosts
     secrets = {"APCA-API-KEY-ID": keys.key_id, "APCA-API-SECRET-KEY": keys.secret_key}
-    urls = ((DATA_HOST, config.alpaca.base_url), (TRADING_HOST, config.alpaca.trading_url))
+    urls = ((DATA_HOST, config.alpaca.base_url), (TRADING_HOST, trading_url))
     data, trading = (
         Host(name, url, SlidingWindowLimiter(config.requests_per_minute, clock=clock), secrets) for name, url in urls
     )

@@ -1,0 +1,203 @@
+"""``poll`` asks the vendor for minute bars and prints them: once, or minute by minute."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+import msgspec
+import typer
+
+from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
+from tapeline.cli.stopping import until_stopped
+from tapeline.cli.watchlist import watchlist_path
+from tapeline.core.config import Config
+from tapeline.core.types import BAR_FIELDS, NS_PER_S, BarFrame
+
+if TYPE_CHECKING:
+    from tapeline.feed.report import PollReport
+
+SymbolsOption = Annotated[
+    str, typer.Option("--symbols", help="AAPL,MSFT,...; without it the watchlist, else all that the vendor lists.")
+]
+REPORTS_WAITING = 4
+"""Reports that may wait for a slow reader of our output before the poller waits, too."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verb ``poll``."""
+    app.command()(poll)
+
+
+def poll(
+    symbols: SymbolsOption = "",
+    once: Annotated[bool, typer.Option("--once", help="The newest minute, and leave.")] = False,
+    cycles: Annotated[int | None, typer.Option(min=1, help="Leave after so many cycles.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Ask the vendor, or the server in its place, for minute bars and print them."""
+    settings = load_settings(config).config
+    wanted = tuple(symbol for part in symbols.split(",") if (symbol := part.strip().upper()))
+    work = partial(_once, settings, wanted, as_json) if once else partial(_watch, settings, wanted, as_json, cycles)
+    if once:
+        anyio.run(work)
+    else:
+        anyio.run(until_stopped, work)
+
+
+async def _once(config: Config, wanted: tuple[str, ...], as_json: bool) -> None:
+    from tapeline.cli.vendor import open_vendor
+    from tapeline.feed.poller import Poller
+    from tapeline.feed.report import MINUTE_NS
+
+    async with open_vendor(config, os.environ) as vendor:
+        symbols, unknown, unchecked = await vendor.known(wanted or _watchlist())
+        if not symbols:
+            _show_bars(as_json, (), (), unknown, unchecked)
+            raise typer.Exit(1)
+        now_ns = vendor.clock.now_ns() - round(config.feed.publish_delay_s * 1e9)
+        session = vendor.calendar.next_session(now_ns)
+        if now_ns < session.open_ns + MINUTE_NS:  # shut, or a minute has not ended yet
+            session = vendor.calendar.previous_session(session.day)
+        end_ns = min(now_ns - now_ns % MINUTE_NS, session.close_ns)
+        poller = Poller(
+            vendor.bars,
+            symbols,
+            clock=vendor.clock,
+            calendar=vendor.calendar,
+            config=msgspec.structs.replace(config.feed, extended_hours=False),
+            since_ns=end_ns - MINUTE_NS,
+        )
+        report = await poller.cycle(end_ns)
+    missing = [(symbol, reason) for symbol, reason in report.missing]
+    missing += [(symbol, reason) for symbol, reason, _ in report.quarantined]
+    traded = {symbol for frame in report.frames for symbol in frame.symbols}
+    gone = {symbol for symbol, _ in missing}
+    quiet = tuple(symbol for symbol in symbols if symbol not in traded | gone)
+    _show_bars(as_json, report.frames, quiet, (*unknown, *missing), unchecked, report.requests, report.pages)
+    if missing and not traded:
+        raise typer.Exit(1)
+
+
+def _show_bars(
+    as_json: bool,
+    frames: Sequence[BarFrame],
+    quiet: tuple[str, ...],
+    refused: Sequence[tuple[str, str]],
+    unchecked: str,
+    requests: int = 0,
+    pages: int = 0,
+) -> None:
+    """Print bars, who had no trade, and who has none for what reason."""
+    rows = [row for frame in frames for row in rows_of(frame)]
+    if as_json:
+        told = {
+            "bars": rows,
+            "no_trade": quiet,
+            "refused": [{"symbol": symbol, "reason": reason} for symbol, reason in refused],
+            "requests": requests,
+            "pages": pages,
+            "notes": [unchecked] if unchecked else [],
+        }
+        typer.echo(msgspec.json.encode(told).decode())
+        return
+    typer.echo(_line(["symbol", "start (UTC)", *BAR_FIELDS, "feed"]))
+    for row in rows:
+        numbers = [f"{row[name]:,.10g}" if row[name] is not None else "-" for name in BAR_FIELDS]
+        typer.echo(_line([row["symbol"], row["t"], *numbers, f"{row['feed']} ({row['label']})"]))
+    typer.echo(f"{len(rows)} bars, {requests} requests, {pages} pages")
+    if quiet:
+        typer.echo(f"no trade in this minute: {', '.join(quiet)}")
+    for symbol, reason in refused:
+        typer.echo(f"{symbol}: {reason}", err=True)
+    if unchecked:
+        typer.echo(unchecked, err=True)
+
+
+def _line(cells: list[str]) -> str:
+    """Return one line of the table: names to the left, numbers to the right."""
+    symbol, start, *numbers, feed = cells
+    return f"{symbol:<8} {start:<20} " + " ".join(f"{number:>13}" for number in numbers) + f"  {feed}"
+
+
+def rows_of(frame: BarFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as JSON can hold them; NaN becomes null."""
+    rows = []
+    for bar in frame.bars():
+        numbers = {name: getattr(bar, name) for name in BAR_FIELDS}
+        told = {name: None if number != number else number for name, number in numbers.items()}
+        head = {"symbol": bar.symbol, "t": iso(bar.event_ns), "event_ns": bar.event_ns}
+        rows.append({**head, **told, "feed": bar.feed, "label": bar.label.value, "revision": bar.revision})
+    return rows
+
+
+async def _watch(config: Config, wanted: tuple[str, ...], as_json: bool, cycles: int | None) -> None:
+    """Poll until stopped. A watchlist that changes on disk counts from the next cycle on."""
+    from tapeline.cli.vendor import open_vendor
+    from tapeline.core.clock import together
+    from tapeline.feed.poller import Poller
+    from tapeline.feed.polling import run_polling
+    from tapeline.feed.watchlist import WatchedFile
+    from tapeline.flow.channel import Inlet, Outlet, channel
+
+    file = None if wanted else WatchedFile(watchlist_path())
+
+    async def show(outlet: Outlet[PollReport]) -> None:
+        with outlet:
+            while True:
+                try:
+                    report = await outlet.receive()
+                except anyio.EndOfStream:
+                    return
+                _show_report(as_json, report)
+
+    async with open_vendor(config, os.environ) as vendor:
+        symbols, unknown, unchecked = await vendor.known(wanted or _watchlist())
+        for line in [f"{symbol}: {reason}" for symbol, reason in unknown] + [unchecked] * bool(unchecked):
+            typer.echo(line, err=True)
+        now_ns = vendor.clock.now_ns()
+        clock, calendar = vendor.clock, vendor.calendar
+        poller = Poller(vendor.bars, symbols, clock=clock, calendar=calendar, config=config.feed, since_ns=now_ns)
+        ends: tuple[Inlet[PollReport], Outlet[PollReport]] = channel(clock, REPORTS_WAITING)
+        inlet, outlet = ends
+        run = partial(run_polling, poller, inlet, clock=clock, cycles=cycles, symbols=file or (lambda: None))
+        await together(clock, [run, partial(show, outlet)])
+
+
+def _show_report(as_json: bool, report: PollReport) -> None:
+    """Print one report: every bar as a line of JSON, or one line on the cycle."""
+    for alert in report.alerts:
+        typer.echo(alert, err=True)
+    for symbol, reason, _ in report.quarantined:
+        typer.echo(f"{symbol} is left out for a while: {reason}", err=True)
+    if report.missing:
+        symbol, reason = report.missing[0]
+        typer.echo(f"{len(report.missing)} symbols missing, asked for again: {symbol}: {reason}", err=True)
+    if as_json:
+        for frame in report.frames:
+            for row in rows_of(frame):
+                typer.echo(msgspec.json.encode(row).decode())
+        return
+    bars = sum(len(frame) for frame in report.frames)
+    took_s = (report.ended_ns - report.started_ns) / 1e9
+    revised = sum(int((frame.revision > 0).sum()) for frame in report.frames)
+    typer.echo(
+        f"{iso(report.frame.as_of_ns)}: {bars} bars, {revised} of them revised, {len(report.no_trade)} without trade, "
+        f"{len(report.missing)} missing, {report.requests} requests in {took_s:.2f} s"
+    )
+
+
+def _watchlist() -> tuple[str, ...]:
+    from tapeline.feed.watchlist import read_watchlist
+
+    return read_watchlist(watchlist_path())
+
+
+def iso(moment_ns: int) -> str:
+    """Return a moment as UTC text, to the second."""
+    return dt.datetime.fromtimestamp(moment_ns // NS_PER_S, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

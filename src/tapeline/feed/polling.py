@@ -1,0 +1,70 @@
+"""The poller's day: when to poll, when to read again, and where the bars go.
+
+In: a poller and its clock.  Out: its reports, in order, into a sender.
+Refuses to drop a report: a full channel makes the poller wait, and what it could not ask for meanwhile its watermarks
+ask for afterwards. The list of symbols may change between two cycles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tapeline.core.clock import Clock
+from tapeline.feed.poller import Poller
+from tapeline.feed.report import PollReport
+from tapeline.flow.channel import Sender
+
+Symbols = Callable[[], Sequence[str] | None]
+"""Returns another list of symbols, or None when it has not changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is due next: a cycle, or a second reading."""
+
+    moment_ns: int
+    is_reread: bool
+
+
+def next_turn(poller: Poller, now_ns: int) -> Turn:
+    """Return what is due next after ``now_ns``; a second reading comes first when both are."""
+    poll_ns, reread_ns = poller.next_poll_ns(now_ns), poller.next_reread_ns()
+    if reread_ns is not None and reread_ns <= poll_ns:
+        return Turn(max(now_ns, reread_ns), is_reread=True)
+    return Turn(poll_ns, is_reread=False)
+
+
+async def run_polling(
+    poller: Poller,
+    outbox: Sender[PollReport],
+    *,
+    clock: Clock,
+    cycles: int | None = None,
+    symbols: Symbols = lambda: None,
+) -> None:
+    """Poll until cancelled, or for a number of cycles.
+
+    In: the clock.   Out: one report for each cycle and for each second reading.
+    Concurrency: one turn at a time; the caller must be an actor of ``clock``.
+    Backpressure: waits on ``outbox``; minutes that pass meanwhile are asked for by the next cycle.
+    Failure: what a vendor does is in the reports; anything else is raised.
+    Shutdown: closes ``outbox`` at the end; the second reading of the last cycle still comes.
+    """
+    left = cycles
+    try:
+        while left is None or left > 0 or poller.next_reread_ns() is not None:
+            turn = next_turn(poller, clock.now_ns())
+            if left is not None and left <= 0 and not turn.is_reread:
+                break
+            await clock.sleep_until(turn.moment_ns)
+            if turn.is_reread:
+                await outbox.send(await poller.reread(clock.now_ns()))
+                continue
+            changed = symbols()
+            if changed is not None:
+                poller.watch(changed)
+            await outbox.send(await poller.cycle(clock.now_ns()))
+            left = None if left is None else left - 1
+    finally:
+        outbox.close()

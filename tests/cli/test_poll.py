@@ -1,0 +1,57 @@
+"""``poll``, against the simulator in the vendor's place."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+
+import pytest
+from tests.cli.shell import Shell
+
+from tapeline.core.process import spawn
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[str]:
+    """Yield the address of a simulator that several verbs ask in turn."""
+    argv = [sys.executable, "-m", "tapeline.sim", "--port", "0", "--day", "2010-05-06", "--symbols", "60"]
+    with spawn(argv, name="the simulator", pipe_stdout=True) as child:
+        yield json.loads(child.read_line(60.0))["url"]
+
+
+@pytest.fixture
+def polling(shell: Shell, vendor: str) -> Shell:
+    """Return a shell that knows the vendor's address and has a key."""
+    shell.patch.setenv("TAPELINE_FEED__ALPACA__BASE_URL", vendor)
+    shell.patch.setenv("APCA_API_KEY_ID", "key")
+    shell.patch.setenv("APCA_API_SECRET_KEY", "secret")
+    return shell
+
+
+@pytest.mark.process
+def test_one_poll_tells_bars_and_names_the_unknown(polling: Shell) -> None:
+    told = json.loads(polling("poll", "--once", "--symbols", "aapl, MSFT,NOPE", "--json").out)
+    assert [bar["symbol"] for bar in told["bars"]] == ["AAPL", "MSFT"]
+    assert {bar["t"] for bar in told["bars"]} == {"2010-05-05T19:59:00Z"}  # the bell has not rung yet: last evening's
+    assert told["refused"] == [{"symbol": "NOPE", "reason": "the vendor lists no such stock"}]
+    assert (told["requests"], told["notes"]) == (1, [])
+    answer = polling("poll", "--once", "--symbols", "AAPL,NOPE")
+    assert "AAPL     2010-05-05T19:59:00Z" in answer.out
+    assert answer.err == "NOPE: the vendor lists no such stock\n"
+    assert polling("poll", "--once", "--symbols", "NOPE").code == 1
+
+
+@pytest.mark.process
+def test_some_cycles_of_the_watchlist_tell_each_minute_once(polling: Shell) -> None:
+    polling("watchlist", "add", "AAPL", "MSFT")
+    answer = polling("poll", "--cycles", "3", "--json")
+    rows = [json.loads(line) for line in answer.out.splitlines()]
+    assert [(row["t"][11:16], row["symbol"]) for row in rows] == [
+        (f"13:{minute}", symbol) for minute in (30, 31, 32) for symbol in ("AAPL", "MSFT")
+    ]
+    assert "2010-05-06T13:34:00Z: 2 bars" in polling("poll", "--cycles", "1").out
+
+
+def test_without_a_key_nobody_is_asked(shell: Shell) -> None:
+    assert "set APCA_API_KEY_ID and APCA_API_SECRET_KEY" in shell.refuses("poll", "--once", "--symbols", "AAPL")
