@@ -178,7 +178,7 @@ class ScriptedView:
         volume = np.nansum(self.day.close[: self.minute + 1] * self.day.volume[: self.minute + 1], axis=0)
         return tuple(
             Tile(
-                symbol=symbol, sector=self.market_data.sectors[at] or "Other", price=self._price(symbol),
+                symbol=symbol, sector=self.market_data.sectors[at], price=self._price(symbol),
                 change_pct=self._change_pct(symbol), dollar_volume=float(volume[at]), label="bridged",
             )
             for symbol, at in self._columns.items()

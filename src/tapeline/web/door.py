@@ -8,7 +8,6 @@ another site's script gets no answer to read.
 from __future__ import annotations
 
 import hmac
-import secrets
 from typing import Annotated
 
 from fastapi import HTTPException, Security
@@ -49,11 +48,6 @@ NO_TOKEN = (
     "starting a run needs the node's token: send `Authorization: Bearer TOKEN` with the token of run/node.json "
     "in the node's home"
 )
-
-
-def new_token() -> str:
-    """Return a fresh secret for one node's life."""
-    return secrets.token_urlsafe(32)
 
 
 class Door:

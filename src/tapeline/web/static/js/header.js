@@ -48,7 +48,7 @@ export class Header {
   }
 
   showStatus(status) {
-    setText(this.time, f.time(status.now_ns));
+    setText(this.time, status.now_ns ? f.time(status.now_ns) : "--:--:--");
     setText(this.day, f.session(status.day));
     setText(this.mode, status.mode);
     this.mode.dataset.mode = status.mode;
@@ -65,7 +65,7 @@ export class Header {
 
   showSpeed(status) {
     const wall = performance.now();
-    this.seen = [...this.seen.filter(([at]) => wall - at < SPEED_OVER_MS), [wall, status.now_ns]];
+    this.seen = [...this.seen.filter(([at, then]) => then && wall - at < SPEED_OVER_MS), [wall, status.now_ns]];
     const [[from, then]] = this.seen;
     const rate = wall - from > 400 ? (status.now_ns - then) / 1e6 / (wall - from) : 0;
     setText(this.speed, rate >= 1.5 ? `× ${f.count(rate < 20 ? rate : Math.round(rate / 10) * 10)}` : "");

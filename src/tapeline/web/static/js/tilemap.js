@@ -11,6 +11,8 @@ const RELAYOUT_MS = 6000;
 const MOVE_MS = 500;
 const HEAD = 17; // height of a sector's name
 
+export const sectorOf = (tile) => tile.sector || "No sector";
+
 const channel = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 function ramp(from, to) {
@@ -95,10 +97,11 @@ export class TileMap {
   place(w, h) {
     const groups = new Map();
     for (const tile of this.tiles) {
-      if (this.only && tile.sector !== this.only) continue;
+      const sector = sectorOf(tile);
+      if (this.only && sector !== this.only) continue;
       const weight = Math.sqrt(Math.max(tile.dollar_volume ?? 0, 1e4));
-      if (!groups.has(tile.sector)) groups.set(tile.sector, { name: tile.sector, weight: 0, rows: [] });
-      const group = groups.get(tile.sector);
+      if (!groups.has(sector)) groups.set(sector, { name: sector, weight: 0, rows: [] });
+      const group = groups.get(sector);
       group.weight += weight;
       group.rows.push([weight, tile]);
     }

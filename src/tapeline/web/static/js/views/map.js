@@ -2,7 +2,7 @@
 
 import { el, fill, keyed, onTheme, setText } from "../dom.js";
 import * as f from "../format.js";
-import { TileMap } from "../tilemap.js";
+import { TileMap, sectorOf } from "../tilemap.js";
 import { label, panel, waiting } from "./parts.js";
 
 const MOVERS = 7;
@@ -33,7 +33,7 @@ export function mapView(store) {
   function hover(tile, x, y) {
     tip.hidden = !tile;
     if (!tile) return;
-    fill(tip, el("b", {}, tile.symbol), el("span", {}, tile.sector),
+    fill(tip, el("b", {}, tile.symbol), el("span", {}, sectorOf(tile)),
       el("span", { class: `big ${f.direction(tile.change_pct)}` }, f.pct(tile.change_pct)),
       el("span", {}, `${f.money(tile.price)} · $${f.compact(tile.dollar_volume)} traded`), label(tile.label));
     const left = x > canvas.clientWidth / 2;
@@ -55,8 +55,9 @@ export function mapView(store) {
   function showSectors(tiles) {
     const groups = new Map();
     for (const tile of tiles) {
-      const group = groups.get(tile.sector) ?? { name: tile.sector, volume: 0, moved: 0, weight: 0 };
-      groups.set(tile.sector, group);
+      const sector = sectorOf(tile);
+      const group = groups.get(sector) ?? { name: sector, volume: 0, moved: 0, weight: 0 };
+      groups.set(sector, group);
       group.volume += tile.dollar_volume ?? 0;
       if (tile.change_pct === null) continue;
       const weight = Math.sqrt(Math.max(tile.dollar_volume ?? 0, 1e4));
