@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,16 +29,17 @@ from tapeline.sim.resample import write_universe
 pytestmark = pytest.mark.process
 
 TAPELINE = (sys.executable, "-m", "tapeline.cli")
-EXPORTS = ("bars.parquet", "signals.jsonl", "ledger.csv")
+EXPORTS = ("bars.parquet", "signals.jsonl", "ledger.csv", "dossiers.jsonl", "evidence.jsonl", "stages.jsonl")
 DAY = "2010-05-06"
 N_SYMBOLS = 48
-Runs = dict[str, tuple[Path, dict[str, float]]]
+Runs = dict[str, tuple[Path, dict[str, Any]]]
 """Name of a run -> its export, and the last line it printed."""
 
 
 def _environ(**settings: str) -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("TAPELINE_", "APCA_"))}
-    return {**kept, **{f"TAPELINE_{name}": text for name, text in settings.items()}}
+    chosen = {"LLM__KIND": "sim", "WEB__PORT": "0", **settings}
+    return {**kept, **{f"TAPELINE_{name}": text for name, text in chosen.items()}}
 
 
 def _start(*arguments: str, **settings: str) -> subprocess.Popen[str]:
@@ -124,7 +126,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     return {name: (folder / name, result) for name, result in json.loads(results.read_text()).items()}
 
 
-def _run_both(folder: Path) -> dict[str, dict[str, float]]:
+def _run_both(folder: Path) -> dict[str, dict[str, Any]]:
     universe = Market.load().most_traded(N_SYMBOLS)
     write_universe(universe, folder / "calm.parquet")
     write_universe(_with_another_future(universe), folder / "disturbed.parquet")
@@ -152,6 +154,9 @@ def test_a_run_polls_scans_signals_and_fills_without_error(runs: Runs) -> None:
     assert result["polls"] == 390
     assert result["bars"] > result["ticks"] > 380 * (N_SYMBOLS - 1)
     assert min(result[key] for key in ("requests", "candidates", "signals", "orders", "fills", "equity")) > 0
+    assert result["dossiers"] >= 8
+    assert result["llm_calls"] >= 7 * result["dossiers"]
+    assert result["degraded"] == []
 
 
 @pytest.mark.parametrize("name", EXPORTS)

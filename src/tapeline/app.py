@@ -7,9 +7,11 @@ Refuses a second node in one home, and the live market without a key.
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
@@ -20,29 +22,57 @@ from tapeline.core.calendar import SessionCalendar
 from tapeline.core.clock import Clock, LogicalClock, SystemClock
 from tapeline.core.config import Config
 from tapeline.core.config.load import load
-from tapeline.core.config.secrets import AlpacaKeys, alpaca_keys
-from tapeline.core.errors import BadInput, ConfigError, ProcessDied
+from tapeline.core.config.secrets import (
+    AlpacaKeys,
+    RedditKeys,
+    YouTubeKey,
+    alpaca_keys,
+    llm_api_key,
+    reddit_keys,
+    youtube_key,
+)
+from tapeline.core.config.web import WebConfig
+from tapeline.core.errors import BadInput, ConfigError, PortInUse, ProcessDied
 from tapeline.core.home import Home, NodeNote
+from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.process import Child, spawn
 from tapeline.feed.gateway import Gateway
+from tapeline.feed.llm import ChatModel, llm_feed, llm_host
+from tapeline.feed.model_server import Ready as ModelReady
+from tapeline.feed.model_server import find_model, server_argv
 from tapeline.feed.replay import ReplayAuthority
 from tapeline.feed.vendors.alpaca import AlpacaBars, alpaca_hosts
+from tapeline.feed.vendors.edgar import Edgar, edgar_hosts
 from tapeline.feed.vendors.google_news import GoogleNews, news_host
+from tapeline.feed.vendors.reddit import Reddit, reddit_hosts
+from tapeline.feed.vendors.yahoo import Yahoo, yahoo_hosts
+from tapeline.feed.vendors.youtube import YouTube, youtube_hosts
 from tapeline.grid import BarGrid, UnknownIndicator
 from tapeline.live.state import LaneState
 from tapeline.loop.desk import Desk, Vendors
+from tapeline.loop.research import Research
+from tapeline.loop.show import Board
 from tapeline.scan.factors import check_weights
 from tapeline.store.journal import Journal
 from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.store import LaneProgress
 from tapeline.streams.valkey import connect
 from tapeline.streams.worker import serve_worker, worker_count
+from tapeline.thesis.discovery import TalkSource
+from tapeline.thesis.talk import RedditTalk, YouTubeTalk
+from tapeline.thesis.vendors import vendor_sources
 
 Say = Callable[[str], None]
 """Takes one line on what is happening, for a person."""
 
 REPLAY_KEYS = AlpacaKeys("replay", "replay")
 """The simulator wants keys as the vendor does, and takes any."""
+
+REPLAY_REDDIT = RedditKeys("replay", "replay")
+REPLAY_YOUTUBE = YouTubeKey("replay")
+
+NO_REDDIT = "Reddit is off: set REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET"
+NO_YOUTUBE = "YouTube is off: set YOUTUBE_API_KEY"
 
 START_TIMEOUT_S = 60.0
 """Real seconds that the simulator may take to load its market."""
@@ -61,7 +91,7 @@ class Simulator(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def open_desk(
-    config: Config, home: Home, environ: Mapping[str, str], *, replay: bool, say: Say
+    config: Config, home: Home, environ: Mapping[str, str], board: Board, *, replay: bool, say: Say
 ) -> AsyncIterator[Desk]:
     """Start everything that a session needs, and end all of it afterwards.
 
@@ -73,6 +103,8 @@ async def open_desk(
         Where the node lives; it is claimed for this node alone.
     environ
         Where keys are read from.
+    board
+        What the page shows; it answers before anything else has started.
     replay
         True to replay ``config.replay.day`` from the simulator on the logical clock; False to watch the market of now
         with the vendor's key.
@@ -97,6 +129,10 @@ async def open_desk(
     async with AsyncExitStack() as stack:
         stack.enter_context(home.claim())
         home.write_settings(config)
+        page = await _page(stack, config, board, say)
+        note = NodeNote(pid=os.getpid(), version=tapeline.__version__, valkey="", api=page.url, token=page.token)
+        home.write_note(note)
+        model = _embedded_model(stack, config, home)
         opened = await Journal.open(home.journal_path, commit_rows=config.store.commit_rows)
         journal = await stack.enter_async_context(opened)
         address = await _stream_server(stack, config, home, say)
@@ -104,21 +140,17 @@ async def open_desk(
         stack.push_async_callback(anyio.to_thread.run_sync, workers.terminate)
         say(f"workers: {len(workers.children)} on {config.streams.lanes} lanes")
         simulator = await _simulator(stack, config, home, say) if replay else None
-        note = NodeNote(
-            pid=os.getpid(),
-            version=tapeline.__version__,
-            valkey=address,
-            simulator=simulator.url if simulator else "",
-        )
-        home.write_note(note)
+        home.write_note(msgspec.structs.replace(note, valkey=address, simulator=simulator.url if simulator else ""))
         config = _asking(config, simulator)
         calendar = SessionCalendar()
         clock = await _clock(stack, config, calendar, simulator)
-        vendors = await _vendors(stack, config, keys, clock, replay=replay)
+        asked = await open_vendors(stack, config, keys, environ, clock, model, replay=replay)
         store = await stack.enter_async_context(connect(address))
         async with anyio.create_task_group() as watching:
             watching.start_soon(workers.watch, say)
-            yield Desk(config, clock, calendar, vendors, store, journal)
+            desk = Desk(config, clock, calendar, asked.vendors, store, journal, asked.research)
+            board.show_desk(desk)
+            yield desk
             watching.cancel_scope.cancel()
 
 
@@ -129,6 +161,37 @@ def check_names(config: Config) -> None:
         BarGrid.empty(("A",), 2).track(config.live.indicators)
     except UnknownIndicator as error:
         raise ConfigError(f"live.indicators: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where the node answers, and what a POST to it has to bring; empty when it is off."""
+
+    url: str = ""
+    token: str = ""
+
+
+async def _page(stack: AsyncExitStack, config: Config, board: Board, say: Say) -> Page:
+    """Serve the page and the API for as long as the node lives.
+
+    The usual port is a habit, not a promise: when another node has it, a free one is taken.
+    """
+    if not config.web.enabled:
+        return Page()
+    from tapeline.web.server import build_app, serve
+
+    token = secrets.token_urlsafe(24)
+    group = await stack.enter_async_context(anyio.create_task_group())
+    stack.callback(group.cancel_scope.cancel)
+    app = build_app(board, token)
+    try:
+        url = await group.start(serve, app, config.web.port)
+    except PortInUse:
+        if config.web.port != WebConfig().port:
+            raise
+        url = await group.start(serve, app, 0)
+    say(f"page: {url}")
+    return Page(url, token)
 
 
 async def _stream_server(stack: AsyncExitStack, config: Config, home: Home, say: Say) -> str:
@@ -209,9 +272,18 @@ def _asking(config: Config, simulator: Simulator | None) -> Config:
     if simulator is None:
         return config
     replaced = msgspec.structs.replace
-    alpaca = replaced(config.feed.alpaca, base_url=simulator.url, trading_url=simulator.url, feed="sip")
-    feed = replaced(config.feed, alpaca=alpaca, news=replaced(config.feed.news, base_url=simulator.url))
-    return replaced(config, feed=feed)
+    feed, url = config.feed, simulator.url
+    llm = replaced(config.llm, base_url=f"{url}/v1") if config.llm.kind == "sim" else config.llm
+    asking = replaced(
+        feed,
+        alpaca=replaced(feed.alpaca, base_url=url, trading_url=url, feed="sip"),
+        news=replaced(feed.news, base_url=url),
+        reddit=replaced(feed.reddit, base_url=url, token_url=url),
+        youtube=replaced(feed.youtube, base_url=url, watch_url=url),
+        yahoo=replaced(feed.yahoo, base_url=url, cookie_url=url),
+        edgar=replaced(feed.edgar, base_url=url, files_url=url),
+    )
+    return replaced(config, feed=asking, llm=llm)
 
 
 async def _clock(
@@ -224,12 +296,85 @@ async def _clock(
     return LogicalClock(simulator.now_ns, await stack.enter_async_context(authority))
 
 
-async def _vendors(stack: AsyncExitStack, config: Config, keys: AlpacaKeys, clock: Clock, *, replay: bool) -> Vendors:
-    hosts = [*alpaca_hosts(config.feed, keys, clock), news_host(config.feed, clock)]
-    gateway = Gateway(hosts, config=config.feed, clock=clock, seed=config.node.seed, replay=replay)
-    await stack.enter_async_context(gateway)
-    news = GoogleNews(gateway, config.feed.news, clock=clock)
-    return Vendors(gateway, AlpacaBars(gateway, config.feed.alpaca), news)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Everybody who is asked: the market's vendors, and those of a run from discovery to trade."""
+
+    vendors: Vendors
+    research: Research
+
+
+async def open_vendors(
+    stack: AsyncExitStack,
+    config: Config,
+    keys: AlpacaKeys,
+    environ: Mapping[str, str],
+    clock: Clock,
+    model: Outcome[Child],
+    *,
+    replay: bool,
+) -> Asked:
+    """Open the gateways, and make the adapters of everybody there is a key for."""
+    feed, seed = config.feed, config.node.seed
+    reddit = REPLAY_REDDIT if replay else reddit_keys(environ)
+    youtube = REPLAY_YOUTUBE if replay else youtube_key(environ)
+    hosts = [*alpaca_hosts(feed, keys, clock), news_host(feed, clock), *yahoo_hosts(feed, clock)]
+    hosts += edgar_hosts(feed, clock)
+    hosts += reddit_hosts(feed, reddit, clock) if reddit is not None else ()
+    hosts += youtube_hosts(feed, youtube, clock) if youtube is not None else ()
+    gateway = await stack.enter_async_context(Gateway(hosts, config=feed, clock=clock, seed=seed, replay=replay))
+    url = await _model_url(config, model)
+    llm: Gateway | None = None
+    if url.value is not None:
+        host = llm_host(config.llm, clock, base_url=url.value, api_key=llm_api_key(environ))
+        patient = llm_feed(config.llm, feed)
+        llm = await stack.enter_async_context(Gateway([host], config=patient, clock=clock, seed=seed, replay=replay))
+    news = GoogleNews(gateway, feed.news, clock=clock)
+    videos = YouTube(gateway, feed.youtube, clock=clock) if youtube is not None else None
+    talk: list[TalkSource] = []
+    if reddit is not None:
+        talk.append(RedditTalk(Reddit(gateway, feed.reddit, clock=clock), feed.reddit))
+    if videos is not None:
+        talk.append(YouTubeTalk(videos, feed.youtube))
+    gaps = [("reddit", NO_REDDIT)] if reddit is None else []
+    gaps += [("youtube", NO_YOUTUBE)] if youtube is None else []
+    gaps += [("llm", f"no language model, rules only: {url.reason}")] if url.value is None else []
+    yahoo, edgar = Yahoo(gateway, clock=clock), Edgar(gateway, feed.edgar, clock=clock)
+    research = Research(
+        talk=tuple(talk),
+        sources=vendor_sources(yahoo, news, edgar, videos, clock=clock),
+        model=None if llm is None else ChatModel(llm, config.llm),
+        gaps=tuple(gaps),
+    )
+    return Asked(Vendors(gateway, AlpacaBars(gateway, feed.alpaca), news, llm), research)
+
+
+def _embedded_model(stack: AsyncExitStack, config: Config, home: Home) -> Outcome[Child]:
+    """Start to load the embedded model, when it is wanted and installed; it is waited for when all else runs."""
+    if config.llm.kind != "embedded" or not config.loop.max_tickers:
+        return nothing(Kind.ABSTAINED, source="llm", reason=f"llm.kind is {config.llm.kind!r}")
+    weights = find_model()
+    if weights.value is None:
+        return nothing(weights.kind, source="llm", reason=weights.reason)
+    argv, drain_s = server_argv(config.llm, weights.value), config.node.drain_s
+    child = spawn(argv, name="the language model", log_path=home.log_path("model"), pipe_stdout=True, drain_s=drain_s)
+    stack.push_async_callback(anyio.to_thread.run_sync, child.terminate)
+    return value_of(child, source="llm")
+
+
+async def _model_url(config: Config, model: Outcome[Child]) -> Outcome[str]:
+    """Return the address of the configured language model, or why there is none."""
+    if config.llm.kind in ("sim", "endpoint"):
+        if not config.llm.base_url:
+            raise ConfigError(f"llm.kind is {config.llm.kind!r} and llm.base_url is empty: name the model's address")
+        return value_of(config.llm.base_url, source="llm")
+    if model.value is None:
+        return nothing(model.kind, source="llm", reason=model.reason)
+    try:
+        line = await anyio.to_thread.run_sync(model.value.read_line, START_TIMEOUT_S)
+    except ProcessDied as error:
+        return nothing(Kind.ERROR, source="llm", reason=str(error))
+    return value_of(msgspec.json.decode(line, type=ModelReady).url, source="llm")
 
 
 def work(config: Config, address: str, name: str) -> None:

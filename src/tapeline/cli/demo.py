@@ -8,18 +8,26 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio
 import msgspec
 import typer
 
+import tapeline
 from tapeline.cli.report import print_report
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.cli.show import Progress
 from tapeline.cli.stopping import until_stopped
 from tapeline.core.config import Config
+from tapeline.core.config.load import Loaded
 from tapeline.core.home import Home
+
+Llm = Literal["embedded", "sim", "endpoint", "none"]
+Mode = Literal["streaming", "sequential"]
+
+SIM_TICKERS = 10
+"""Tickers of a run with the simulator's model."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,10 +40,12 @@ def demo(
     as_json: JsonOption = False,
     export: Annotated[Path | None, typer.Option(help="Folder for the run's bars, signals and ledger.")] = None,
     home: Annotated[Path | None, typer.Option(help="A home to keep, instead of a temporary one.")] = None,
+    llm: Annotated[Llm | None, typer.Option(help="Who thinks: embedded, sim, endpoint or none.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="The run from discovery to trade: streaming or sequential.")] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Replay the flash crash of 6 May 2010 over 524 real names, from wire to booked fill."""
-    settings = load_settings(config).config
+    """Replay the flash crash of 6 May 2010 over 524 real names, from wire to booked fill, on a page to watch."""
+    settings = with_choices(load_settings(config), llm, mode)
     stay = sys.stdin.isatty() and not leave
     if home is not None:
         anyio.run(until_stopped, partial(_replay, settings, Home(home.resolve()), export, as_json, stay))
@@ -44,20 +54,39 @@ def demo(
         anyio.run(until_stopped, partial(_replay, settings, Home(Path(folder)), export, as_json, stay))
 
 
+def with_choices(loaded: Loaded, llm: Llm | None, mode: Mode | None) -> Config:
+    """Return the settings with what the command line chose.
+
+    A model that answers at once thinks about more tickers, unless a number was set.
+    """
+    replaced = msgspec.structs.replace
+    config = loaded.config
+    if llm is not None:
+        config = replaced(config, llm=replaced(config.llm, kind=llm))
+    if mode is not None:
+        config = replaced(config, loop=replaced(config.loop, mode=mode))
+    if config.llm.kind == "sim" and loaded.origins["loop.max_tickers"] == "default":
+        config = replaced(config, loop=replaced(config.loop, max_tickers=SIM_TICKERS))
+    return config
+
+
 async def _replay(config: Config, home: Home, export: Path | None, as_json: bool, stay: bool) -> None:
     from tapeline.app import open_desk
     from tapeline.core.clock import actor
+    from tapeline.grid.about import load_about
     from tapeline.loop.opening import open_book
     from tapeline.loop.session import run_session
+    from tapeline.loop.show import Board
     from tapeline.loop.summary import summarise
 
     started = time.perf_counter()
-    async with open_desk(config, home, os.environ, replay=True, say=_say) as desk, actor(desk.clock):
+    board = Board(config, mode="replay", version=tapeline.__version__, about=load_about())
+    async with open_desk(config, home, os.environ, board, replay=True, say=_say) as desk, actor(desk.clock):
         session = desk.calendar.session(config.replay.day)
         with Progress("history") as progress:
             book = await open_book(desk, session, fresh=True, progress=progress.update)
         with Progress(f"replaying {config.replay.day}") as progress:
-            await run_session(desk, book, progress.update)
+            await run_session(desk, book, progress.update, board)
         summary = await summarise(desk, book, time.perf_counter() - started)
         if export is not None:
             await desk.journal.export(export)

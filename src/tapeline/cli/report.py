@@ -8,13 +8,17 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from tapeline.core.types import NS_PER_S, Order, Signal
+from tapeline.core.types import NS_PER_S
+from tapeline.loop.deals import reason_of
 from tapeline.loop.desk import Book, Desk
 from tapeline.loop.summary import Summary
 from tapeline.store import queries
+from tapeline.thesis.prompts import plain
 
 MAX_TRADES = 24
 """Rows of the table of trades; the export has them all."""
+MAX_CASE = 80
+"""Characters of a dossier's summary in the table."""
 _NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -22,8 +26,11 @@ async def print_report(desk: Desk, book: Book, summary: Summary) -> None:
     """Print a run's result for a person."""
     console = Console()
     console.print(await _trades(desk, book))
+    console.print(await _dossiers(desk, book))
     console.print(_holdings(book))
     console.print(_totals(desk, summary))
+    for sentence in summary.degraded:
+        console.print(f"degraded: {sentence}")
     for error in book.tally.errors[:10]:
         console.print(f"error: {error}")
 
@@ -38,15 +45,22 @@ async def _trades(desk: Desk, book: Book) -> Table:
     for fill in fills[:MAX_TRADES]:
         clock = dt.datetime.fromtimestamp(fill.event_ns // NS_PER_S, _NEW_YORK).strftime("%H:%M")
         order = orders[fill.order_id]
-        why = _why(order, signals.get(order.signal_id))
+        why = reason_of(order, signals.get(order.signal_id))
         table.add_row(clock, fill.side.value, f"{fill.qty:,.0f}", fill.symbol, f"{fill.price:.2f}", why)
     return table
 
 
-def _why(order: Order, signal: Signal | None) -> str:
-    if signal is None:
-        return order.reason
-    return "; ".join(f"{vote.source} {vote.side:+.1f}: {vote.reason}" for vote in signal.votes)
+async def _dossiers(desk: Desk, book: Book) -> Table:
+    """List what was thought of each ticker, and by whom."""
+    kept = await desk.journal.read(lambda connection: queries.dossiers(connection, book.session.open_ns))
+    table = Table("symbol", "conviction", "of it the model's", "", "model", "case", title=f"{len(kept)} dossiers")
+    for dossier in (record.dossier for record in kept):
+        words = plain(dossier.summary, MAX_CASE)
+        model = dossier.model or "rules only"
+        table.add_row(
+            dossier.symbol, f"{dossier.conviction:.2f}", f"{dossier.model_part:+.2f}", dossier.action, model, words
+        )
+    return table
 
 
 def _holdings(book: Book) -> Table:
@@ -74,6 +88,8 @@ def _totals(desk: Desk, summary: Summary) -> Table:
         "candidates, signals": f"{summary.candidates}, {summary.signals}",
         "orders, fills": f"{summary.orders}, {summary.fills}",
         "equity, dollars": f"{summary.equity:,.2f} ({100.0 * (summary.equity / start - 1.0):+.2f} %)",
+        "discovered, dossiers, questions": f"{summary.discovered}, {summary.dossiers}, {summary.llm_calls}",
+        "from discovery to trade": f"{summary.loop_s:.1f} s, {summary.loop_market_s:.0f} s of the market",
         "wall time": f"{summary.wall_s:.1f} s",
         "errors": str(summary.errors),
     }

@@ -8,6 +8,7 @@ from functools import partial
 import anyio
 import typer
 
+import tapeline
 from tapeline.cli.settings import ConfigOption, load_settings
 from tapeline.cli.show import Progress
 from tapeline.cli.stopping import until_stopped
@@ -29,18 +30,22 @@ def run(config: ConfigOption = None) -> None:
 async def _live(config: Config, home: Home) -> None:
     from tapeline.app import open_desk
     from tapeline.core.clock import actor
+    from tapeline.grid.about import load_about
     from tapeline.loop.opening import open_book
     from tapeline.loop.session import run_session
+    from tapeline.loop.show import Board
 
     def say(line: str) -> None:
         typer.echo(line, err=True)
 
-    async with open_desk(config, home, os.environ, replay=False, say=say) as desk, actor(desk.clock):
+    board = Board(config, mode="live", version=tapeline.__version__, about=load_about())
+    async with open_desk(config, home, os.environ, board, replay=False, say=say) as desk, actor(desk.clock):
         while True:
             session = desk.calendar.next_session(desk.clock.now_ns())
             say(f"next session: {session.day}, open in {max(0, session.open_ns - desk.clock.now_ns()) / 6e10:.0f} min")
             await desk.clock.sleep_until(session.open_ns - 15 * 60 * 10**9)
+            board.show_state("history")
             with Progress("history") as progress:
                 book = await open_book(desk, session, fresh=False, progress=progress.update)
             with Progress(f"session {session.day}") as progress:
-                await run_session(desk, book, progress.update)
+                await run_session(desk, book, progress.update, board)

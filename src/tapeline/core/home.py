@@ -31,6 +31,10 @@ class NodeNote(msgspec.Struct, frozen=True, kw_only=True):
     valkey: str
     simulator: str = ""
     """Base URL of the vendor simulator, empty when real vendors are polled."""
+    api: str = ""
+    """Base URL of the page and the API, empty when they are off."""
+    token: str = ""
+    """What a POST to the API has to bring."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tapeline.core.config import Config
 from tapeline.core.outcome import Outcome
 from tapeline.core.types import BarFrame, Candidate, CycleRecord, Fill, Headline, Label, Signal
 from tapeline.feed.gateway import Gateway
+from tapeline.feed.http import HostStats
 from tapeline.feed.poller import Poller
 from tapeline.feed.vendors.alpaca import AlpacaBars
 from tapeline.feed.vendors.google_news import GoogleNews
@@ -33,11 +34,18 @@ from tapeline.trade.portfolio import Portfolio
 
 @dataclass(frozen=True, slots=True)
 class Vendors:
-    """Who is asked, all through one gateway."""
+    """Who is asked: the vendors through one gateway, the language model through another."""
 
     gateway: Gateway
     bars: AlpacaBars
     news: GoogleNews
+    model: Gateway | None = None
+    """Its own, as a language model needs another patience than a vendor."""
+
+    @property
+    def stats(self) -> Mapping[str, HostStats]:
+        """Counters by host name; live, for reading."""
+        return {**self.gateway.stats, **({} if self.model is None else self.model.stats)}
 
 
 @dataclass(frozen=True, slots=True)

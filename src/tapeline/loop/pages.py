@@ -38,7 +38,7 @@ def tally_of(book: Book) -> dict[str, int]:
 
 def sources_of(desk: Desk, degraded: Mapping[str, str]) -> dict[str, str]:
     """Return each host that is asked with "ok" or what is wrong with it, and every part that does not work."""
-    stats = desk.vendors.gateway.stats
+    stats = desk.vendors.stats
     hosts = {
         name: f"{host.failures} of {host.requests} tries failed" if host.failures else "ok"
         for name, host in stats.items()

@@ -73,7 +73,7 @@ async def summarise(desk: Desk, book: Book, wall_s: float) -> Summary:
         symbols=len(book.symbols),
         traded=len(tally.traded),
         polls=tally.polls,
-        requests=sum(host.requests for host in desk.vendors.gateway.stats.values()),
+        requests=sum(host.requests for host in desk.vendors.stats.values()),
         ticks=tally.ticks,
         bars=tally.bars,
         scan_ms=round(statistics.median(tally.scan_ms), 2) if tally.scan_ms else math.nan,
