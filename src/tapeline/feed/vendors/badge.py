@@ -29,7 +29,10 @@ class Refusal(Enum):
 
 
 def unless_refused(parse: Callable[[Response], T]) -> Callable[[Response], T | Refusal]:
-    """Return ``parse`` for a question that accepts 401. Make it once: it is a part of the question's identity."""
+    """Return ``parse`` for a question that accepts 401. Make it once: it is a part of the question's identity.
+
+    A refusal may be kept as an answer is: the credential is a part of the question, too, so a fresh one asks anew.
+    """
 
     def parse_or_refuse(response: Response) -> T | Refusal:
         return Refusal.REFUSED if response.status == UNAUTHORISED else parse(response)
