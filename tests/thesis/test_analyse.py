@@ -111,6 +111,23 @@ def test_fewer_sources_make_fewer_calls_and_say_so() -> None:
     assert "only 3 of 5 sources have anything to ask about" in dossier.degraded
 
 
+def test_every_prompt_keeps_to_the_smallest_budget_that_may_be_configured() -> None:
+    loud = {
+        "technicals": {"robust_z_20": 3.0, "bbands_pctb": 1.2},
+        "price_history": {"volume_rank_pct": 99.0},
+        "risk_metrics": {"max_drawdown_pct": -40.0, "calmar_ratio": 4.0, "sortino_ratio": -1.0},
+        "insider_activity": {"net_90d_usd": -9e6},
+        "earnings_calendar": {"days_to_earnings": 2.0},
+    }
+    facts = {step: {**row, **loud.get(step, {})} for step, row in FACTS.items()}
+    texts = {"news": ("word " * 4_000,) * 20, "youtube": ("9" * 20_000,)}
+    model = FakeModel(max_context_tokens=400)  # it checks every prompt against its budget
+    note = "cash 1234567.89 USD, 1200 shares at 36.1234, 12 other positions, profit -12345.67"
+    dossier = anyio.run(lambda: analyse(collected(facts, texts), model, CONFIG, portfolio_note=note)).unwrap()
+    assert len(dossier.flags) == 8
+    assert dossier.llm_calls == len(model.prompts) == 7
+
+
 def test_too_little_known_makes_no_dossier() -> None:
     outcome = anyio.run(analyse, collected({}, TEXTS), FakeModel(), CONFIG)
     assert outcome.kind is Kind.NO_DATA

@@ -18,12 +18,21 @@ class LlmConfig(Section, frozen=True):
     base_url: str = ""
     """Of the endpoint, up to and including its /v1."""
     model: str = "smollm2-135m-instruct"
-    max_context_tokens: Annotated[int, Meta(ge=100, le=100_000)] = 600
-    """Tokens of context in one prompt; more costs a small model more time than it gains."""
-    max_answer_tokens: Annotated[int, Meta(ge=16, le=8_192)] = 160
+    """Its name at the endpoint, and in the dossiers."""
+    max_context_tokens: Annotated[int, Meta(ge=400, le=100_000)] = 600
+    """Tokens of context in one prompt; more costs a small model more time than it gains, and below 400 the questions
+    alone would not fit."""
+    max_answer_tokens: Annotated[int, Meta(ge=64, le=8_192)] = 160
+    """Of a usual answer; the questions and the synthesis may be twice as long."""
     temperature: Annotated[float, Meta(ge=0, le=2)] = 0.0
+    """0 always says what is likeliest, so the same question has the same answer."""
     timeout_s: Positive = 60.0
+    """Longest wait for one answer; an embedded model on a busy machine needs some 10."""
     requests_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 600
+
+    def __post_init__(self) -> None:
+        if self.kind == "endpoint" and not self.base_url:
+            raise ValueError("kind is endpoint, but base_url is empty: name the server, up to and including its /v1")
 
 
 class ThesisConfig(Section, frozen=True):
@@ -36,6 +45,12 @@ class ThesisConfig(Section, frozen=True):
     buy_at: Fraction = 0.70
     sell_at: Fraction = 0.30
     """Convictions from which a dossier has a side; 0.5 is no opinion."""
+
+    def __post_init__(self) -> None:
+        if not self.sell_at < 0.5 < self.buy_at:
+            raise ValueError(
+                f"sell_at is {self.sell_at} and buy_at is {self.buy_at}: no opinion, 0.5, must lie between them"
+            )
 
 
 class LoopConfig(Section, frozen=True):
