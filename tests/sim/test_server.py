@@ -34,6 +34,7 @@ PATHS = [
     "/rss/search?q=stock+market",
     *[f"/r/{board}/{order}?limit=100" for board in ("wallstreetbets", "stocks") for order in ("hot", "new", "rising")],
     *[f"/v8/finance/chart/IBM?range=5d&interval={interval}" for interval in ("1m", "1h", "1d")],
+    *[f"/youtube/v3/search?key=any&maxResults=50&q={query}" for query in (*SYMBOLS, "market")],
     "/ws/fundamentals-timeseries/v1/finance/timeseries/IBM?type=annualNetIncome,quarterlyTotalAssets",
 ]
 

@@ -15,6 +15,7 @@ import requests
 import yfinance
 from openai import APIStatusError, AsyncOpenAI, InternalServerError
 from tests.sim.test_main import Process
+from youtube_transcript_api import TranscriptsDisabled, YouTubeTranscriptApi
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
@@ -143,3 +144,20 @@ def test_yfinance_reads_company_data(sim: Process, tmp_path: Path) -> None:
         assert len(ticker.earnings_history) == 4
         assert len(ticker.history(period="1mo")) > 15
         assert 10 < len(ticker.history(period="1d", interval="5m")) < 20
+
+
+def test_youtube_transcript_api_reads_transcripts(sim: Process) -> None:
+    with session_to(sim) as session:
+        answer = session.get("https://www.googleapis.com/youtube/v3/search?key=any&q=stock+market&maxResults=50")
+        api = YouTubeTranscriptApi(http_client=session)
+        read = 0
+        for item in answer.json()["items"]:
+            try:
+                tracks = api.list(item["id"]["videoId"])
+            except TranscriptsDisabled:
+                continue
+            said = next(iter(tracks)).fetch()
+            assert len(said) > 10
+            assert said[1].start > said[0].start
+            read += 1
+        assert read > 5

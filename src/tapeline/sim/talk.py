@@ -11,14 +11,11 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
-import numpy as np
-
-from tapeline.core.types import F64, I64, NS_PER_S
+from tapeline.core.types import NS_PER_S
 from tapeline.sim import banter
 from tapeline.sim.clock import new_york_day, new_york_ns
 from tapeline.sim.faults import draw
-from tapeline.sim.market import FIRST_MONTH
-from tapeline.sim.moves import DayMoves
+from tapeline.sim.moves import Attention, DayMoves, farthest, last_seen
 from tapeline.sim.tape import MINUTE_NS, PUBLISH_NS, Tape
 
 BOARDS = ("wallstreetbets", "stocks", "pennystocks", "investing", "options")
@@ -26,8 +23,8 @@ HOUR_NS = 3_600 * NS_PER_S
 SLOT_MINUTES = 15
 MOVERS_A_SLOT = 2
 MOVE_LEVEL = 0.02
-FAVOURITES = 20
-EVENING_POSTS = 6
+OTHERS = 20
+"""Movers that come to mind at any moment."""
 MAX_POSTS = 128
 MAX_COMMENTS = 256
 MAX_DEPTH = 4
@@ -87,9 +84,9 @@ class Crowd:
         self._tape = tape
         self._seed = seed
         self._moves = DayMoves(tape)
+        self._attention = Attention(tape)
         self._posts: OrderedDict[tuple[str, dt.date], tuple[Post, ...]] = OrderedDict()
         self._threads: OrderedDict[int, tuple[Comment, ...]] = OrderedDict()
-        self._known: tuple[dt.date, list[str], list[tuple[str, float]]] | None = None
 
     def posts(self, board: str, now_ns: int) -> list[Post]:
         """Return what has been posted on a board since the previous session's close, oldest first."""
@@ -146,7 +143,7 @@ class Crowd:
 
     def _about_favourites(self, board: str, day: dt.date, now_ns: int) -> list[Post]:
         found = []
-        favourites, _ = self._yesterday(now_ns)
+        favourites, _ = self._attention.yesterday(now_ns)
         for number in range(4 if favourites else 0):
             key = (self._seed, board, day, number, "favourite")
             symbol = favourites[int(draw(*key) * len(favourites))]
@@ -161,7 +158,7 @@ class Crowd:
             return []
         close_ns = int(self._tape.market.close_ns[past - 1])
         found = []
-        for symbol, move in self._yesterday(now_ns)[1]:
+        for symbol, move in self._attention.yesterday(now_ns)[1]:
             if draw(self._seed, board, close_ns, symbol) < 0.7:
                 event_ns = close_ns + int(draw(self._seed, board, close_ns, symbol, "time") * 5 * HOUR_NS)
                 found.append(self._on_symbol(board, event_ns, symbol, move, _titles(move)))
@@ -174,7 +171,7 @@ class Crowd:
         event_ns, move = moves
         found, told = [], set()
         for row in range(SLOT_MINUTES - 1, len(event_ns), SLOT_MINUTES):
-            for column in _farthest(move[row], MOVERS_A_SLOT * 3):
+            for column in farthest(move[row], MOVERS_A_SLOT * 3):
                 size = float(move[row, column])
                 symbol = self._tape.market.symbols[column]
                 level = int(abs(size) / (2 * MOVE_LEVEL))
@@ -260,36 +257,15 @@ class Crowd:
 
     def _others(self, event_ns: int, now_ns: int) -> list[str]:
         """Return the symbols that somebody who writes at ``event_ns`` may have in mind."""
-        favourites, movers = self._yesterday(now_ns)
+        favourites, movers = self._attention.yesterday(now_ns)
         known = favourites + [symbol for symbol, _ in movers]
         if (moves := self._moves.today(now_ns)) is None:
             return known
         starts, move = moves
-        row = _last_seen(starts, event_ns)
+        row = last_seen(starts, event_ns)
         if row < 0:
             return known
-        return known + [self._tape.market.symbols[i] for i in _farthest(move[row], FAVOURITES)]
-
-    def _yesterday(self, now_ns: int) -> tuple[list[str], list[tuple[str, float]]]:
-        """Return the most traded symbols of late, and the previous session's farthest movers among the traded."""
-        day = new_york_day(now_ns)
-        if self._known is None or self._known[0] != day:
-            self._known = day, *self._look_back(now_ns)
-        return self._known[1:]
-
-    def _look_back(self, now_ns: int) -> tuple[list[str], list[tuple[str, float]]]:
-        market, past = self._tape.market, self._tape.past_rows(now_ns)
-        if past < 2:
-            return [], []
-        month = slice(max(0, past - FIRST_MONTH), past)
-        dollars = np.nansum(market.daily["close"][month] * market.daily["volume"][month], axis=0)
-        traded = np.argsort(-dollars, kind="stable")
-        closes = self._tape.closes(slice(past - 2, past), now_ns)
-        move = closes[1] / closes[0] - 1.0
-        quiet = np.full_like(move, np.nan)
-        quiet[traded[: 10 * FAVOURITES]] = move[traded[: 10 * FAVOURITES]]
-        movers = [(market.symbols[i], float(move[i])) for i in _farthest(quiet, 2 * EVENING_POSTS)]
-        return [market.symbols[i] for i in traded[:FAVOURITES]], movers
+        return known + [self._tape.market.symbols[i] for i in farthest(move[row], OTHERS)]
 
 
 def _numbered(post: Post, number: int) -> Post:
@@ -298,17 +274,6 @@ def _numbered(post: Post, number: int) -> Post:
 
 def _titles(move: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (banter.UP_TITLES, banter.BODIES_UP) if move > 0 else (banter.DOWN_TITLES, banter.BODIES_DOWN)
-
-
-def _farthest(move: F64, count: int) -> list[int]:
-    """Return the columns that have moved farthest, either way, the farthest first; ties by column."""
-    size = np.nan_to_num(np.abs(move), nan=-1.0)
-    return [int(i) for i in np.argsort(-size, kind="stable")[:count] if size[i] >= 0]
-
-
-def _last_seen(starts: I64, event_ns: int) -> int:
-    """Return the row of the last minute that had been published at ``event_ns``; -1 before the first."""
-    return int(np.searchsorted(starts, event_ns - MINUTE_NS - PUBLISH_NS, side="right")) - 1
 
 
 def _delay_ns(choice: float) -> int:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from starlette.routing import Route
 
-from tapeline.sim import chat, reddit, yahoo
+from tapeline.sim import chat, reddit, yahoo, youtube
 from tapeline.sim.company import Registry
 from tapeline.sim.door import Door, Family
 from tapeline.sim.limits import SlidingLimit
 from tapeline.sim.talk import Crowd
 from tapeline.sim.tape import Tape
+from tapeline.sim.videos import Studio
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class VoiceLimits:
     chat: int = 600
     reddit: int = 100
     yahoo: int = 360
+    youtube: int = 300
 
 
 def voice_routes(door: Door, tape: Tape, seed: int, limits: VoiceLimits) -> list[Route]:
@@ -34,6 +36,7 @@ def voice_routes(door: Door, tape: Tape, seed: int, limits: VoiceLimits) -> list
         *_chat_routes(door, seed, limits),
         *_reddit_routes(door, tape, seed, limits),
         *_yahoo_routes(door, yahoo.YahooPages(tape, registry, seed), limits),
+        *_youtube_routes(door, youtube.YouTubeSite(tape, Studio(tape, seed), seed), limits),
     ]
 
 
@@ -73,4 +76,15 @@ def _yahoo_routes(door: Door, pages: yahoo.YahooPages, limits: VoiceLimits) -> l
         door.route("/v7/finance/quote", pages.quotes, family),
         door.route("/ws/fundamentals-timeseries/v1/finance/timeseries/{symbol}", pages.timeseries, family),
         door.route("/v8/finance/chart/{symbol}", pages.chart, family),
+    ]
+
+
+def _youtube_routes(door: Door, site: youtube.YouTubeSite, limits: VoiceLimits) -> list[Route]:
+    family = Family("youtube", SlidingLimit(limits.youtube), refusal=youtube.refusal)
+    return [
+        door.route("/youtube/v3/search", site.search, family),
+        door.route("/youtube/v3/videos", site.videos, family),
+        door.route("/watch", site.watch, family),
+        door.route("/youtubei/v1/player", site.player, family, "POST"),
+        door.route("/api/timedtext", site.timed_text, family),
     ]
