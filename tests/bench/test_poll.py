@@ -8,7 +8,6 @@ from tapeline.bench import poll
 
 
 @pytest.mark.process
-@pytest.mark.timeout(60)
 def test_a_small_market_is_measured_at_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poll, "TABLE", ((5, 1), (40, 10), (30, 25)))
     monkeypatch.setattr(poll, "LONG_SYMBOLS", 40)
