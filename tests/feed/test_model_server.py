@@ -7,14 +7,14 @@ import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-import anyio
 import httpx2
 import pytest
+from tests.feed.models import installed_weights, running_model
 
 from tapeline.core.config import LlmConfig
 from tapeline.core.errors import ProcessDied
 from tapeline.core.outcome import Kind
-from tapeline.feed.model_server import MAX_CONTEXT, embedded_model, find_model, server_argv
+from tapeline.feed.model_server import MAX_CONTEXT, find_model, server_argv
 
 
 def _specs(monkeypatch: pytest.MonkeyPatch, *, engine: bool, weights: Path | None) -> None:
@@ -58,38 +58,23 @@ def test_the_command_has_room_for_prompt_and_answer_and_no_more_than_the_model_c
     assert large[-1] == str(MAX_CONTEXT)
 
 
-def _weights() -> Path:
-    found = find_model()
-    if found.value is None:
-        pytest.skip(found.reason)
-    return found.value
-
-
 @pytest.mark.process
 def test_the_real_model_answers_on_this_machine_only_and_ends_with_zero(tmp_path: Path) -> None:
-    weights = _weights()
-
-    async def main() -> int | None:
-        async with embedded_model(LlmConfig(), weights, tmp_path / "model.log") as model:
-            assert model.url.startswith("http://127.0.0.1:")
-            async with httpx2.AsyncClient(trust_env=False, timeout=60.0) as client:
-                answer = await client.get(f"{model.url}/models", headers={"origin": "http://elsewhere.example"})
-            assert answer.status_code == 200
-            assert answer.headers.get("access-control-allow-origin", "") == ""
-            child = model.child
-        return child.poll()
-
-    assert anyio.run(main) == 0
+    with running_model(tmp_path) as (url, child):
+        assert url.startswith("http://127.0.0.1:")
+        answer = httpx2.get(f"{url}/models", headers={"origin": "http://elsewhere.example"}, trust_env=False)
+        assert answer.status_code == 200
+        assert answer.headers.get("access-control-allow-origin", "") == ""
+    assert child.poll() == 0
 
 
 @pytest.mark.process
 def test_a_file_that_is_no_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    _weights()
-    (tmp_path / "bad.gguf").write_bytes(b"no model")
-
-    async def main() -> None:
-        async with embedded_model(LlmConfig(), tmp_path / "bad.gguf", tmp_path / "model.log"):
-            raise AssertionError("it started")
-
-    with pytest.raises(ProcessDied, match=r"ended with code 2: tapeline\.feed\.model_server: cannot serve .*bad\.gguf"):
-        anyio.run(main)
+    installed_weights()
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(b"no model")
+    with (
+        pytest.raises(ProcessDied, match=r"ended with code 2: tapeline\.feed\.model_server: cannot serve .*bad\.gguf"),
+        running_model(tmp_path, bad),
+    ):
+        raise AssertionError("it started")

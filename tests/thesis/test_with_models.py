@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.feed.models import running_model
 from tests.thesis.dossiers import FACTS, NOW_NS, TEXTS, changed, collected
 
 from tapeline.core.clock import LogicalClock, actor
@@ -18,7 +19,6 @@ from tapeline.core.process import spawn
 from tapeline.core.types import NS_PER_S, Dossier
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.llm import ChatModel, llm_feed, llm_host
-from tapeline.feed.model_server import embedded_model, find_model
 from tapeline.thesis.analyse import analyse
 from tapeline.thesis.collect import Collected
 
@@ -49,16 +49,8 @@ def _simulator() -> Iterator[str]:
 
 
 def test_a_whole_ticker_goes_through_the_embedded_model(tmp_path: Path) -> None:
-    weights = find_model()
-    if weights.value is None:
-        pytest.skip(weights.reason)
-    path = weights.value
-
-    async def main() -> tuple[list[Dossier], int]:
-        async with embedded_model(LLM, path, tmp_path / "model.log") as server:
-            return await write(server.url, collected())
-
-    (dossier,), passed_s = anyio.run(main)
+    with running_model(tmp_path) as (url, _child):
+        (dossier,), passed_s = anyio.run(write, url, collected())
     assert dossier.llm_calls == 7
     assert dossier.model == LLM.model
     assert abs(dossier.model_part) <= CONFIG.max_model_part + 1e-12

@@ -1,9 +1,8 @@
 """The embedded language model: a small one in a process of its own, behind OpenAI's chat format on this machine.
 
-``find_model`` says whether it is installed; ``embedded_model`` runs ``python -m tapeline.feed.model_server`` under a
-guard and gives its address. In that process: one JSON line on stdout once it answers, logs on stderr, and a SIGTERM or
-SIGINT ends it with exit code 0. Refuses a taken port and a file that is no model in one
-sentence and with exit code 2.
+``find_model`` says whether it is installed, ``server_argv`` how to run it: ``python -m tapeline.feed.model_server``
+writes one JSON line on stdout once it answers, logs on stderr, and ends with exit code 0 on a SIGTERM or SIGINT.
+Refuses a taken port and a file that is no model in one sentence and with exit code 2.
 """
 
 from __future__ import annotations
@@ -13,19 +12,15 @@ import importlib.util
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anyio
 import msgspec
 
 from tapeline.core.config import LlmConfig
 from tapeline.core.errors import BadInput
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
-from tapeline.core.process import Child, spawn
 
 HOST = "127.0.0.1"
 SOURCE = "the embedded model"
@@ -47,14 +42,6 @@ class Ready(msgspec.Struct, frozen=True):
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddedModel:
-    """A running model: its address up to and including /v1, and the process behind it."""
-
-    url: str
-    child: Child
-
-
 def find_model() -> Outcome[Path]:
     """Return the file of the weights, or no_data with what to install. Loads neither of the packages."""
     engine, weights = importlib.util.find_spec(ENGINE), importlib.util.find_spec(WEIGHTS)
@@ -71,40 +58,6 @@ def server_argv(config: LlmConfig, weights: Path, *, port: int = 0) -> list[str]
     context = min(MAX_CONTEXT, config.max_context_tokens + 2 * config.max_answer_tokens + TEMPLATE_TOKENS)
     argv = [sys.executable, "-m", "tapeline.feed.model_server", "--weights", str(weights), "--port", str(port)]
     return [*argv, "--context", str(context)]
-
-
-@asynccontextmanager
-async def embedded_model(
-    config: LlmConfig, weights: Path, log_path: Path, *, start_timeout_s: float = 60.0, drain_s: float = 5.0
-) -> AsyncIterator[EmbeddedModel]:
-    """Start the embedded model and end it afterwards.
-
-    Parameters
-    ----------
-    config
-        Bounds of prompts and answers.
-    weights
-        Of ``find_model``.
-    log_path
-        What it says goes here.
-    start_timeout_s
-        Real seconds that loading may take.
-    drain_s
-        Real seconds between the request to end and the kill.
-
-    Raises
-    ------
-    ProcessDied
-        When it ended, or was not ready in time.
-    """
-    argv = server_argv(config, weights)
-    child = spawn(argv, name=SOURCE, log_path=log_path, pipe_stdout=True, drain_s=drain_s)
-    try:
-        line = await anyio.to_thread.run_sync(child.read_line, start_timeout_s)
-        yield EmbeddedModel(msgspec.json.decode(line, type=Ready).url, child)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(child.terminate)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -140,7 +93,7 @@ def _serve(options: argparse.Namespace) -> Any:
 
     params = xllamacpp.CommonParams()
     params.model.path = str(options.weights)
-    params.port = options.port
+    params.hostnames, params.port = [HOST], options.port
     params.n_ctx = options.context
     # Its threads wait for each other in a spin, several hundred times a token: on cores that others use, too, all of
     # them together were 20 times slower, and one less than there are cores was not.
