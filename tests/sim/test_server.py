@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.sim.worlds import SYMBOLS, at, make_client, make_market, with_other_future
 
 from tapeline.core.errors import DataError
+from tapeline.sim.filings import cik_of
 from tapeline.sim.market import MINUTE_NS
 from tapeline.sim.server import SimSettings, build_app
 
@@ -35,12 +36,14 @@ PATHS = [
     *[f"/r/{board}/{order}?limit=100" for board in ("wallstreetbets", "stocks") for order in ("hot", "new", "rising")],
     *[f"/v8/finance/chart/IBM?range=5d&interval={interval}" for interval in ("1m", "1h", "1d")],
     *[f"/youtube/v3/search?key=any&maxResults=50&q={query}" for query in (*SYMBOLS, "market")],
+    "/files/company_tickers.json",
+    *[f"/submissions/CIK{cik_of(symbol):010d}.json" for symbol in SYMBOLS],
     "/ws/fundamentals-timeseries/v1/finance/timeseries/IBM?type=annualNetIncome,quarterlyTotalAssets",
 ]
 
 
 @given(st.integers(1, 389), st.integers(0, 60 * 10**9 - 1))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_no_answer_changes_with_the_future(minute: int, into_ns: int) -> None:
     here, there = make_client(MARKET), make_client(with_other_future(MARKET, minute))
     for client in (here, there):

@@ -17,7 +17,7 @@ from tapeline.core.types import NS_PER_S
 from tapeline.sim.clock import new_york_day, new_york_ns
 from tapeline.sim.faults import draw
 from tapeline.sim.market import FIRST_MONTH
-from tapeline.sim.statements import Quarter, Terms, quarters, total
+from tapeline.sim.statements import Quarter, Terms, quarters, total, working_day
 from tapeline.sim.tape import CLOSE, Tape
 
 REPORT_TIME = dt.time(7, 0)
@@ -300,8 +300,7 @@ def _due(key: str, published: tuple[Quarter, ...]) -> tuple[dt.date, dt.date] | 
     month = last.end.month % 12 + 3
     year = last.end.year + (last.end.month == 12)
     end = dt.date(year + month // 12, month % 12 + 1, 1) - dt.timedelta(days=1)
-    day = end + dt.timedelta(days=22 + int(draw(key, end, "due") * 12))
-    return end, day + dt.timedelta(days=max(0, 7 - day.weekday()) if day.weekday() > 4 else 0)
+    return end, working_day(end + dt.timedelta(days=22 + int(draw(key, end, "due") * 12)))
 
 
 def _ratings(key: str, count: int, month: int) -> tuple[int, int, int, int, int]:

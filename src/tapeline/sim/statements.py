@@ -99,9 +99,13 @@ def total(parts: Sequence[Quarter]) -> dict[str, int]:
     return found | {"BeginningCashPosition": parts[0].lines["BeginningCashPosition"]}
 
 
+def working_day(day: dt.date) -> dt.date:
+    """Return the day itself, or the Monday after a weekend."""
+    return day + dt.timedelta(days=7 - day.weekday()) if day.weekday() > 4 else day
+
+
 def _report_day(key: str, end: dt.date) -> dt.date:
-    day = end + dt.timedelta(days=18 + int(draw(key, end, "report") * 20) + 8 * (end.month == 12))
-    return day + dt.timedelta(days=(7 - day.weekday()) % 7 if day.weekday() > 4 else 0)
+    return working_day(end + dt.timedelta(days=18 + int(draw(key, end, "report") * 20) + 8 * (end.month == 12)))
 
 
 def _opening(terms: Terms, revenue: int) -> dict[str, int]:

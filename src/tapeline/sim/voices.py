@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from starlette.routing import Route
 
-from tapeline.sim import chat, reddit, yahoo, youtube
+from tapeline.core.types import NS_PER_S
+from tapeline.sim import chat, edgar, reddit, yahoo, youtube
 from tapeline.sim.company import Registry
 from tapeline.sim.door import Door, Family
 from tapeline.sim.limits import SlidingLimit
@@ -21,12 +22,13 @@ from tapeline.sim.videos import Studio
 
 @dataclass(frozen=True, slots=True)
 class VoiceLimits:
-    """Requests in any 60 s of logical time."""
+    """Requests in any 60 s of logical time; EDGAR's in any second."""
 
     chat: int = 600
     reddit: int = 100
     yahoo: int = 360
     youtube: int = 300
+    edgar_per_s: int = 10
 
 
 def voice_routes(door: Door, tape: Tape, seed: int, limits: VoiceLimits) -> list[Route]:
@@ -37,6 +39,7 @@ def voice_routes(door: Door, tape: Tape, seed: int, limits: VoiceLimits) -> list
         *_reddit_routes(door, tape, seed, limits),
         *_yahoo_routes(door, yahoo.YahooPages(tape, registry, seed), limits),
         *_youtube_routes(door, youtube.YouTubeSite(tape, Studio(tape, seed), seed), limits),
+        *_edgar_routes(door, edgar.EdgarSite(tape, registry), limits),
     ]
 
 
@@ -87,4 +90,13 @@ def _youtube_routes(door: Door, site: youtube.YouTubeSite, limits: VoiceLimits) 
         door.route("/watch", site.watch, family),
         door.route("/youtubei/v1/player", site.player, family, "POST"),
         door.route("/api/timedtext", site.timed_text, family),
+    ]
+
+
+def _edgar_routes(door: Door, site: edgar.EdgarSite, limits: VoiceLimits) -> list[Route]:
+    family = Family("edgar", SlidingLimit(limits.edgar_per_s, NS_PER_S), refusal=edgar.refusal)
+    return [
+        door.route("/files/company_tickers.json", site.companies, family),
+        door.route("/submissions/{name}", site.submissions, family),
+        door.route("/Archives/edgar/data/{cik}/{accession}/{document}", site.document, family),
     ]
