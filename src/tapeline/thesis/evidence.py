@@ -54,7 +54,8 @@ class Shown:
 async def answer_question(symbol: str, question: Question, llm: LanguageModel) -> Outcome[Answer]:
     """Put one question and its evidence to the model, in one call."""
     shown = choose(question.text, question.pool)
-    head = f"Ticker: {symbol}. Question on its {question.pool.source.name}: {question.text}\nCite what you used."
+    asked = f"Question on its {question.pool.source.name}: {question.text}"
+    head = f"Stock with the symbol {symbol}. {asked}\nCite what you used."
     quotations = [quotation(mark, text) for mark, text in shown.chunks]
     user = compose(head, [line for _, line in shown.facts], quotations, llm.max_context_tokens)
     known = [name for name, line in shown.facts if line in user]

@@ -50,7 +50,7 @@ async def word_questions(
     asked = {pool.source.name: pool for pool in pools[:MAX_QUESTIONS]}
     shape: type[Any] = msgspec.defstruct("Questions", [(_key(name), _Wording) for name in asked])
     head = (
-        f"Ticker: {symbol}. What stands out: {', '.join(card.flags) or 'nothing'}.\n"
+        f"Stock with the symbol {symbol}. What stands out: {', '.join(card.flags) or 'nothing'}.\n"
         "Write one short question to each source. Usual ones are:\n"
         + "\n".join(f"{name} - {pool.source.question}" for name, pool in asked.items())
     )

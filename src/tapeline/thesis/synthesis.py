@@ -62,7 +62,7 @@ async def synthesise(
     """Ask the model for the case for and against, in one call. Its words come back plain."""
     note = f" Our account: {plain(portfolio_note, MAX_NOTE)}." if portfolio_note else ""
     head = (
-        f"Ticker: {symbol}.{note} What stands out: {', '.join(card.flags) or 'nothing'}.\n"
+        f"Stock with the symbol {symbol}.{note} What stands out: {', '.join(card.flags) or 'nothing'}.\n"
         "Weigh the facts and the notes. stance_pct is -100 for sell, 0 for no opinion, 100 for buy."
     )
     measures = dict(card.measures)
