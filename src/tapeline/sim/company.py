@@ -179,7 +179,7 @@ class Registry:
             sector=market.sectors[column],
             industry=market.industries[column],
             key=key,
-            price=self._price(column, now_ns),
+            price=price_of(self._tape, column, now_ns),
             shares=shares,
             published=published,
             due=_due(key, published),
@@ -187,9 +187,6 @@ class Registry:
             trades=self._trades(key, column, shares, day, now_ns),
             year_closes=tuple(float(close) for close in traded[-252:]),
         )
-
-    def _price(self, column: int, now_ns: int) -> float:
-        return float(self._tape.last_minute(now_ns)[1][CLOSE, column]) or float("nan")
 
     def _first_cap(self, column: int, key: str, now_ns: int) -> float:
         """Return what the company was worth at the start, from how much of it changed hands."""
@@ -255,6 +252,15 @@ class Registry:
         qty = max(100, round(shares * 1e-5 * (0.05 + 2 * draw(*key, "qty") ** 3), -2))
         filed = day + dt.timedelta(days=FILING_DELAY_DAYS)
         return Trade(day, filed, name, relation, draw(*key, "side") < 0.65, int(qty), round(price, 2))
+
+
+def price_of(tape: Tape, column: int, now_ns: int) -> float:
+    """Return a symbol's newest price: today's, or the previous session's close; NaN where it traded in neither."""
+    today = tape.today(now_ns)
+    if today is not None and not np.isnan(today[CLOSE, column]):
+        return float(today[CLOSE, column])
+    past = tape.closes(slice(-1, None), now_ns)
+    return float(past[0, column]) if len(past) else float("nan")
 
 
 def epoch_s(day: dt.date) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tapeline.core.types import DAY_S, F64, NS_PER_S, Label
 from tapeline.sim.clock import NEW_YORK, new_york_day, new_york_ns
-from tapeline.sim.company import Company, Registry, epoch_s
+from tapeline.sim.company import Company, Registry, epoch_s, price_of
 from tapeline.sim.door import Ask, Reply
 from tapeline.sim.faults import draw
 from tapeline.sim.statements import total
@@ -126,7 +126,7 @@ class YahooPages:
         indicators: dict[str, Any] = {"quote": [{**quote, "volume": volume}]}
         if is_daily:
             indicators["adjclose"] = [{"adjclose": [round(float(adjusted[i]), 6) for i in kept]}]
-        last = float(self.tape.last_minute(ask.now_ns)[1][CLOSE, self.tape.columns[symbol]])
+        last = price_of(self.tape, self.tape.columns[symbol], ask.now_ns)
         zone = dt.datetime.fromtimestamp(ask.now_ns // NS_PER_S, NEW_YORK)
         meta: dict[str, Any] = {
             "currency": "USD",
