@@ -68,6 +68,8 @@ Say = Callable[[str], None]
 REPLAY_KEYS = AlpacaKeys("replay", "replay")
 """The simulator wants keys as the vendor does, and takes any."""
 
+SIMULATED_MODEL = "tapeline-sim-1"
+"""What dossiers call the simulator's model."""
 REPLAY_REDDIT = RedditKeys("replay", "replay")
 REPLAY_YOUTUBE = YouTubeKey("replay")
 
@@ -273,7 +275,9 @@ def _asking(config: Config, simulator: Simulator | None) -> Config:
         return config
     replaced = msgspec.structs.replace
     feed, url = config.feed, simulator.url
-    llm = replaced(config.llm, base_url=f"{url}/v1") if config.llm.kind == "sim" else config.llm
+    llm = config.llm
+    if llm.kind == "sim":
+        llm = replaced(llm, base_url=f"{url}/v1", model=SIMULATED_MODEL)
     asking = replaced(
         feed,
         alpaca=replaced(feed.alpaca, base_url=url, trading_url=url, feed="sip"),
