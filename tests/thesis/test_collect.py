@@ -136,7 +136,7 @@ def test_headlines_and_filings_are_one_step_newest_first() -> None:
     assert collected.partial == ()
 
 
-@pytest.mark.parametrize(("kind", "lacks"), [(Kind.ERROR, 1), (Kind.LIMITED, 1), (Kind.STALE, 1), (Kind.NO_DATA, 0)])
+@pytest.mark.parametrize(("kind", "lacks"), [(Kind.ERROR, 1), (Kind.LIMITED, 1), (Kind.STALE, 0), (Kind.NO_DATA, 0)])
 def test_a_step_that_lacks_one_of_two_sources_has_the_other_and_says_so(kind: Kind, lacks: int) -> None:
     collected, _ = _collect(Sources(news=fails(kind), filings=answers(FILINGS)))
     assert collected.steps["news"].unwrap() == FILINGS

@@ -116,6 +116,13 @@ def test_a_ticker_is_told_once_with_its_reasons() -> None:
     assert board.score("AAPL") == 6.0
 
 
+def test_the_reason_is_what_stands_around_the_mention() -> None:
+    (found,) = _board(1.0).hear([_text(f"{'so many words ' * 20} and $aapl is cheap {'again ' * 20}", Place.SPEECH)])
+    assert found.reasons == (
+        "+1 reddit: words so many words so many words and $aapl is cheap again again again again ag",
+    )
+
+
 def test_the_best_of_a_moment_is_told_first() -> None:
     texts = [_text("AAPL and MSFT"), _text("MSFT it is", Place.BODY), _text("GOOG", thread="t2")]
     assert [found.symbol for found in _board().hear(texts)] == ["MSFT", "AAPL", "GOOG"]

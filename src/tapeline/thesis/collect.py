@@ -53,8 +53,8 @@ CORE_FUNDAMENTALS = (
 MAX_BAR_AGE_DAYS = 7.0
 """A ticker whose last daily bar is older than this, a long weekend and more, is halted or gone."""
 
-BROKEN = (Kind.ERROR, Kind.LIMITED, Kind.STALE)
-"""What a source is that failed us. One that answered and has nothing is whole."""
+BROKEN = (Kind.ERROR, Kind.LIMITED)
+"""What a source is that failed us. One that answered, and has nothing or nothing new, is whole."""
 
 Fetch = Callable[[str, int], Awaitable[Outcome[Evidence]]]
 """Asks a source about a symbol until a deadline (UTC nanoseconds)."""
@@ -154,9 +154,9 @@ def gate(collected: Collected, config: ThesisConfig) -> tuple[str, ...]:
 
 
 def degraded(collected: Collected) -> tuple[str, ...]:
-    """Return what was missing because a source failed, is limited or is stale: one sentence each, in step order.
+    """Return what was missing because a source failed or is limited: one sentence each, in step order.
 
-    A source that answered and has nothing on this ticker is no degradation.
+    A source that answered and has nothing, or nothing new, on this ticker is no degradation.
     """
     said = dict(collected.partial)
     for step, outcome in collected.steps.items():

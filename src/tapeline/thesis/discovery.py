@@ -28,6 +28,8 @@ MAX_COMMENTS = 5.0
 """Points that the comments of one thread can give one ticker: a long thread is still one thread."""
 MAX_REASONS = 8
 """Reasons kept of one ticker."""
+_AROUND = 40
+"""Characters on either side of a mention that a reason shows."""
 ROUTINE = 0.5
 """Weight of stickied daily threads: everybody's favourites stand there every day."""
 
@@ -182,7 +184,7 @@ class Scoreboard:
                 times = min(count, MAX_COUNT) if text.place is Place.SPEECH else 1
                 weight = text.weight * (ROUTINE if text.is_routine else 1.0)
                 points = self._bounded(text, symbol, POINTS[text.place] * weight * times)
-                self._add(symbol, points, text.source, _told(text))
+                self._add(symbol, points, text.source, _told(text.words, symbol))
 
     def _counts(self, text: Text) -> bool:
         """Return whether a text counts at all: of the last day, by a person, and not heard before."""
@@ -234,9 +236,11 @@ def is_robot(author: str) -> bool:
     return name in _ROBOTS or name.endswith(("bot", "-mod", "_mod"))
 
 
-def _told(text: Text) -> str:
-    """Return the reason that a text gives: its beginning, on one line."""
-    return " ".join(text.words.split())[:80]
+def _told(words: str, symbol: str) -> str:
+    """Return the words around the first mention of a symbol, on one line."""
+    line = " ".join(words.split())
+    start = max(0, line.upper().find(symbol) - _AROUND)
+    return line[start : start + 2 * _AROUND].strip()
 
 
 async def discover(
