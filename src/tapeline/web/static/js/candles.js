@@ -5,7 +5,6 @@ import { colour } from "./dom.js";
 import * as f from "./format.js";
 
 const ON_PRICE = /^(sma|ema|wma|vwap|bb|boll|donchian|keltner|psar|supertrend)/;
-const DAY_S = 86_400;
 
 export class Candles {
   constructor(box) {
@@ -70,10 +69,9 @@ export class Candles {
   }
 
   showDeals(deals, kind) {
-    const step = kind === "days" ? DAY_S : 60;
     const marks = kind === "days" ? [] : deals.map((deal) => {
       const buy = deal.side === "buy";
-      return { time: Math.floor(deal.event_ns / 1e9 / step) * step, position: buy ? "belowBar" : "aboveBar", shape: buy ? "arrowUp" : "arrowDown", color: buy ? this.colours.buy : this.colours.sell, text: `${deal.side} ${f.qty(deal.qty)}` };
+      return { time: Math.floor(deal.event_ns / 1e9 / 60) * 60, position: buy ? "belowBar" : "aboveBar", shape: buy ? "arrowUp" : "arrowDown", color: buy ? this.colours.buy : this.colours.sell };
     });
     this.marks.setMarkers(marks.sort((a, b) => a.time - b.time));
   }

@@ -29,7 +29,11 @@ export function num(x, places = 2) {
 
 export const count = (x) => num(x, 0);
 export const qty = (x) => (missing(x) ? NONE : num(x, Number.isInteger(x) ? 0 : 2));
-export const signed = (x, places = 2) => (missing(x) ? NONE : (x > 0 ? "+" : "") + num(x, places));
+export function signed(x, places = 2) {
+  if (missing(x)) return NONE;
+  const rounds = Math.abs(x) * 10 ** places < 0.5; // no sign on a zero
+  return rounds ? num(0, places) : (x > 0 ? "+" : "") + num(x, places);
+}
 export const pct = (x, places = 2) => (missing(x) ? NONE : `${signed(x, places)}%`);
 export const money = (x, places = 2) => (missing(x) ? NONE : (x < 0 ? "−" : "") + "$" + num(Math.abs(x), places));
 
@@ -52,7 +56,7 @@ export const isoTime = (iso) => {
 
 export function span(seconds) {
   if (missing(seconds)) return NONE;
-  if (seconds < 90) return `${num(seconds, seconds < 10 ? 1 : 0)} s`;
+  if (seconds < 90) return `${num(seconds, seconds < 10 && !Number.isInteger(seconds) ? 1 : 0)} s`;
   return seconds < 5400 ? `${num(seconds / 60, 0)} min` : `${num(seconds / 3600, 1)} h`;
 }
 

@@ -86,9 +86,9 @@ export class Header {
   }
 
   showTally(status) {
-    const rows = [["symbols", status.symbols], ["minutes", status.minutes_done], ...Object.entries(status.tally)];
+    const rows = [["symbols", status.symbols], ["minutes", status.minutes_done], ...Object.entries(status.tally), ...(status.label ? [["label", status.label]] : [])];
     const make = () => el("span", {}, el("b"), " ", el("span"));
-    keyed(this.tally, [...rows, ["label", status.label], ["version", status.version]], ([name]) => name, make, (node, [name, value]) => {
+    keyed(this.tally, [...rows, ["version", status.version]], ([name]) => name, make, (node, [name, value]) => {
       setText(node.firstChild, name === "version" ? `v${value}` : typeof value === "number" ? f.count(value) : value);
       setText(node.lastChild, name === "label" ? "data" : name === "version" ? "" : f.words(name));
       if (name === "label") node.title = f.LABELS[value] ?? "";

@@ -13,13 +13,14 @@ const LOG_LINES = 200;
 export function loopView(store) {
   const counters = el("ol", { class: "funnel" });
   const bad = el("ul", { class: "degraded" });
-  const axis = el("div", { class: "axis", "aria-hidden": "true" });
+  const axis = el("div", { class: "axis", "aria-hidden": "true" }, el("div"));
   const rows = el("ul", { class: "tickers" });
+  const skipped = el("div");
   const log = el("ol", { class: "log", tabindex: 0, "aria-label": "Log, newest first" });
   const none = el("div");
   const state = el("span", { class: "note" });
   const legend = el("p", { class: "stages" }, STAGES.map((stage) => el("span", {}, el("i", { class: `s-${stage}` }), stage)));
-  const run = panel("Tickers", null, bad, legend, el("div", { class: "lanes" }, axis, rows), none);
+  const run = panel("Tickers", null, bad, legend, el("div", { class: "lanes" }, axis, rows, skipped), none);
   run.firstChild.append(state);
   const head = el("div", { class: "loophead" }, el("h1", {}, "From discovery to trade"), runButton(store), counters);
   const node = el("div", { class: "loopview" }, head, el("div", { class: "columns" }, run, panel("Log", "the market's time", log)));
@@ -44,17 +45,29 @@ export function loopView(store) {
     keyed(counters, Object.entries(loop.counters), ([name]) => name, make, (node, [, n]) => setText(node.firstChild, f.count(n)));
   }
 
+  function showSkipped(tickers) {
+    const reasons = [...new Set(tickers.map((ticker) => ticker.detail))];
+    const make = () => el("details", { class: "skipped" }, el("summary"), el("p"));
+    keyed(skipped, reasons, (reason) => reason, make, (node, reason) => {
+      const those = tickers.filter((ticker) => ticker.detail === reason);
+      setText(node.firstChild, `${those.length} skipped${reason ? `: ${reason}` : ""}`);
+      keyed(node.lastChild, those, (ticker) => ticker.symbol, (ticker) => symbolLink(ticker.symbol), () => {});
+    });
+  }
+
   function showTickers(loop, now) {
     const idle = empty("No run yet", "A run looks for symbols that are talked about, collects what is known of each, asks for an opinion and trades on it. It starts by itself after the open, or with the button above.");
     fill(none, loop.tickers.length ? null : idle);
     rows.hidden = axis.hidden = legend.hidden = !loop.tickers.length;
-    const moments = loop.tickers.flatMap((ticker) => ticker.history.map(([, at]) => at));
+    const shown = loop.tickers.filter((ticker) => ticker.stage !== "skipped");
+    showSkipped(loop.tickers.filter((ticker) => ticker.stage === "skipped"));
+    const moments = shown.flatMap((ticker) => ticker.history.map(([, at]) => at));
     const from = Math.min(...moments);
-    const over = loop.tickers.every((ticker) => ENDS.has(ticker.stage));
+    const over = shown.every((ticker) => ENDS.has(ticker.stage));
     const to = over ? Math.max(...moments) : Math.max(now, ...moments);
     const ticks = to > from ? [0, 0.25, 0.5, 0.75, 1] : [];
-    fill(axis, ticks.map((t) => el("time", { style: { left: `${100 * t}%` } }, (to - from < 6e11 ? f.time : f.minute)(from + t * (to - from)))));
-    keyed(rows, loop.tickers, (ticker) => ticker.symbol, makeTicker, (node, ticker) => showTicker(node, ticker, from, to));
+    fill(axis.firstChild, ticks.map((t) => el("time", { style: { left: `${100 * t}%` } }, (to - from < 6e11 ? f.time : f.minute)(from + t * (to - from)))));
+    keyed(rows, shown, (ticker) => ticker.symbol, makeTicker, (node, ticker) => showTicker(node, ticker, from, to));
   }
 
   return { node, parts: ["loop"], update };
@@ -79,6 +92,7 @@ function showTicker(node, ticker, from, to) {
   const step = STEP[ticker.stage] ?? 0;
   [...pips.children].forEach((pip, at) => pip.classList.toggle("on", at <= step));
   setText(detail, ticker.detail);
+  detail.title = ticker.detail;
   const ends = ticker.history.map((_, at) => ticker.history[at + 1]?.[1] ?? (ENDS.has(ticker.stage) ? ticker.history[at][1] : to));
   const share = (ns) => (to > from ? (100 * (ns - from)) / (to - from) : 0);
   const make = ([name]) => el("i", { class: `s-${STAGES[STEP[name]] ?? name}` });

@@ -98,6 +98,7 @@ export function mapView(store) {
     const wait = tiles.length ? null : waiting(store.parts.status);
     fill(over, wait);
     over.hidden = !wait;
+    rail.hidden = legend.hidden = !tiles.length;
     if (name === "status" || !tiles.length) return;
     map.show(tiles, only);
     setText(least, f.pct(-map.fullPct, 1));

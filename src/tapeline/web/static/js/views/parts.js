@@ -16,7 +16,7 @@ export const waiting = (status) =>
   !status
     ? empty("Asking the node …")
     : status.state === "starting" || status.state === "history"
-      ? empty("The node is getting ready", `It reads the history of ${f.count(status.symbols)} symbols; this fills as soon as the first minute is in.`)
+      ? empty("The node is getting ready", "It starts its parts and reads the history of the market; this fills as soon as the first minute is in.")
       : null;
 
 /** A figure with its name. */

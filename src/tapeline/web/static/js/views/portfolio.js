@@ -91,7 +91,7 @@ function curveOptions(width) {
     height: 230,
     legend: { show: false },
     cursor: { y: false },
-    padding: [10, 12, 0, 4],
+    padding: [10, 24, 0, 4],
     tzDate: (s) => uPlot.tzDate(new Date(s * 1e3), "America/New_York"),
     scales: { x: { time: true } },
     axes: [
