@@ -21,12 +21,13 @@ from tests.live.rows_of import (
 
 from tapeline.core.types import BarFrame, Label
 from tapeline.live.bars import BarFold
+from tapeline.live.session import Session
 
 FAR_NS = START_NS + 3_600 * 10**9
 
 
 def fold(frames: list[BarFrame], grace_s: float = 0.0) -> list[BarFrame]:
-    bars = BarFold((60, 300), grace_s)
+    bars = BarFold((60, 300), grace_s, Session(18_000))
     return [closed for frame in frames for closed in bars.apply(frame, bars.panel.columns_of(frame.symbols))]
 
 
@@ -164,19 +165,19 @@ def test_a_symbol_in_company_is_the_symbol_alone(frames: list[BarFrame]) -> None
 
 
 def test_rows_go_when_there_are_many_and_whole_bars_stay() -> None:
-    bars = BarFold((60, 300), 0.0)
+    bars = BarFold((60, 300), 0.0, Session(18_000))
     for frame in session(200, ("A", "B")):
         bars.apply(frame, bars.panel.columns_of(frame.symbols))
-        if (before_ns := bars.excess_ns()) is not None:
-            bars.drop_before(before_ns)
-            assert before_ns % (300 * 10**9) == 0
+        bars.let_go()
+        assert bars.floor_ns % (300 * 10**9) == 0
     assert 30 <= bars.panel.n_rows <= 61
     assert bars.floor_ns == int(bars.panel.times()[0])
     assert all(min(kept) >= bars.floor_ns for kept in bars.revisions.values())
 
 
 def test_rows_that_are_not_closed_stay() -> None:
-    bars = BarFold((60, 300), 0.0)
+    bars = BarFold((60, 300), 0.0, Session(18_000))
     rows = [minute("A", k) for k in range(100)]
     bars.apply(frame_of(rows, START_NS), bars.panel.columns_of(("A",) * 100))
-    assert bars.excess_ns() == START_NS
+    bars.let_go()
+    assert bars.panel.n_rows == 100

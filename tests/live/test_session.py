@@ -11,6 +11,7 @@ from tapeline.live.panel import BarPanel
 from tapeline.live.session import DAY_NS, Session, Totals
 
 DAY_MINUTES = 1440
+ALL = np.arange(3)
 
 
 def fill(panel: BarPanel, frames: list[BarFrame]) -> None:
@@ -31,7 +32,7 @@ def test_letting_rows_go_changes_no_bit_of_the_totals(gone: int) -> None:
     split.let_go(cut, START_NS + gone * MINUTE_NS)
     cut.drop_before(START_NS + gone * MINUTE_NS)
     assert (cut.times() >= START_NS + gone * MINUTE_NS).all()
-    np.testing.assert_equal(as_lists(split.totals(cut)), as_lists(kept.totals(whole)))
+    np.testing.assert_equal(as_lists(split.totals(cut, ALL)), as_lists(kept.totals(whole, ALL)))
 
 
 def test_what_went_in_an_older_session_is_forgotten() -> None:
@@ -40,7 +41,7 @@ def test_what_went_in_an_older_session_is_forgotten() -> None:
     totals.let_go(panel, START_NS + 50 * MINUTE_NS)
     panel.drop_before(START_NS + 50 * MINUTE_NS)
     fill(panel, [frame_of([minute("A", DAY_MINUTES, close=20.0)], START_NS)])
-    found = totals.totals(panel)
+    found = totals.totals(panel, ALL)
     assert (found.volume[0], found.open[0], found.low[0], found.vwap[0]) == (100.0, 20.0, 19.0, 20.0)
     assert np.isnan(found.open[1])
     assert found.volume[1] == 0.0
@@ -50,7 +51,7 @@ def test_a_bar_whose_vwap_is_missing_counts_as_volume_and_not_as_price() -> None
     panel = BarPanel(MINUTE_NS)
     known, unknown = minute("A", 0, close=10.0), (*minute("A", 1, close=30.0)[:7], float("nan"))
     fill(panel, [frame_of([known, unknown], START_NS)])
-    found = Session(18_000).totals(panel)
+    found = Session(18_000).totals(panel, ALL)
     assert (found.volume[0], found.vwap[0]) == (200.0, 10.0)
 
 
@@ -62,4 +63,4 @@ def test_a_session_begins_at_its_hour() -> None:
 
 
 def test_an_empty_panel_has_no_totals() -> None:
-    assert np.isnan(Session(0).totals(BarPanel(MINUTE_NS)).vwap).all()
+    assert np.isnan(Session(0).totals(BarPanel(MINUTE_NS), ALL).vwap).all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.streams.toys import frame_of
+from tests.streams.toys import entries_of, frame_of
 
 from tapeline.core.errors import ConfigError
 from tapeline.core.types import BarFrame
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.anyio
 
 
 async def lane_frames(store: MemoryLaneStore, lane: int) -> list[BarFrame]:
-    entries = await store.read(lane, BEGINNING, count=1000, block_s=0.0)
-    return [frames.from_fields(entry.fields) for entry in entries]
+    block = await store.read(lane, BEGINNING, count=1000, block_s=0.0)
+    return [frames.decode(fields[b"frame"]) for _, fields in entries_of(block)]
 
 
 def test_a_lane_is_the_standard_crc_32_so_it_never_changes() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.streams.toys import entries_of
 
 from tapeline.core.errors import ConfigError, Unavailable
 from tapeline.streams.embedded import embedded_valkey
@@ -56,12 +57,10 @@ async def test_entries_come_back_in_order_after_an_id(store: LaneStore) -> None:
     ids += await store.publish(0, [{b"a": b"3"}], None)
     assert ids == sorted(ids, key=id_key)
     found = await store.read(0, BEGINNING, count=10, block_s=0.0)
-    assert [(entry.id, entry.fields) for entry in found] == list(
-        zip(ids, [{b"a": b"1"}, {b"a": b"\xff"}, {b"a": b"3"}], strict=True)
-    )
-    assert [entry.id for entry in await store.read(0, ids[0], count=1, block_s=0.0)] == [ids[1]]
-    assert await store.read(0, ids[-1], count=1, block_s=0.01) == []
-    assert await store.read(1, BEGINNING, count=1, block_s=0.0) == []
+    assert entries_of(found) == list(zip(ids, [{b"a": b"1"}, {b"a": b"\xff"}, {b"a": b"3"}], strict=True))
+    assert (await store.read(0, ids[0], count=1, block_s=0.0)).id(0) == ids[1]
+    assert len(await store.read(0, ids[-1], count=1, block_s=0.01)) == 0
+    assert len(await store.read(1, BEGINNING, count=1, block_s=0.0)) == 0
     assert await store.watermark(0) == 5
     assert await store.watermark(1) is None
 
@@ -70,13 +69,13 @@ async def test_a_waiting_reader_gets_what_is_published_meanwhile(store: LaneStor
     found = []
 
     async def read() -> None:
-        found.extend(await store.read(0, BEGINNING, count=10, block_s=5.0))
+        found.extend(entries_of(await store.read(0, BEGINNING, count=10, block_s=5.0)))
 
     async with anyio.create_task_group() as group:
         group.start_soon(read)
         await anyio.lowlevel.checkpoint()
         await store.publish(0, [{b"a": b"1"}], None)
-    assert [entry.fields for entry in found] == [{b"a": b"1"}]
+    assert [fields for _, fields in found] == [{b"a": b"1"}]
 
 
 async def test_a_lease_has_one_holder_until_it_ends(store: LaneStore) -> None:
@@ -109,12 +108,15 @@ async def test_a_commit_moves_everything_at_once(store: LaneStore) -> None:
         closed=((ids[0], b"c0"), (ids[1], b"c1")),
         dead=(DeadLetter(ids[1], "bad", b"\xff"),),
         hot={"A": b"{}", "B": b"[]"},
-        snapshot=b"\x00snap",
+        parts={"one": b"\x00snap", "two": b"2"},
+        alerts=(("A:spike:1", b"{}"), ("B:spike:1", b"[]")),
     )
     await store.commit(0, "me", commit)
     await store.commit(0, "me", Commit(before_id=ids[1], applied_id=ids[2], entries=1, hot={"A": b"1"}))
     saved = await store.load(0)
-    assert (saved.snapshot, saved.snapshot_id, saved.applied_id) == (b"\x00snap", ids[1], ids[2])
+    assert (saved.parts, saved.snapshot_id, saved.applied_id) == (commit.parts, ids[1], ids[2])
+    assert await store.read_alerts(count=10) == list(commit.alerts)
+    assert await store.read_alerts(count=1) == [commit.alerts[1]]
     closed = await store.read_closed(0, BEGINNING, count=10, block_s=0.0)
     assert [(entry.id, entry.fields[b"frame"]) for entry in closed] == [(ids[0], b"c0"), (ids[1], b"c1")]
     assert await store.read_dead(0, BEGINNING, count=10) == list(commit.dead)
@@ -124,7 +126,15 @@ async def test_a_commit_moves_everything_at_once(store: LaneStore) -> None:
     progress = await store.progress(0)
     assert (progress.owner, progress.length, progress.lag, progress.closed, progress.dead) == ("me", 3, 0, 2, 1)
     assert (progress.last_id, progress.applied_id, progress.snapshot_id) == (ids[2], ids[2], ids[1])
-    assert (progress.snapshot_bytes, progress.watermark_ns) == (5, 7)
+    assert progress.watermark_ns == 7
+
+
+async def test_a_snapshot_keeps_parts_that_are_not_said_again_and_drops_empty_ones(store: LaneStore) -> None:
+    ids = await store.publish(0, [{b"a": b"1"}] * 2, None)
+    await store.lease(0, "me", 30.0)
+    await store.commit(0, "me", Commit(BEGINNING, ids[0], parts={"a": b"1", "b": b"2", "c": b"3"}))
+    await store.commit(0, "me", Commit(ids[0], ids[1], parts={"b": b"", "c": b"4"}))
+    assert (await store.load(0)).parts == {"a": b"1", "c": b"4"}
 
 
 @pytest.mark.parametrize(
@@ -135,10 +145,10 @@ async def test_a_commit_without_the_lane_does_nothing(
 ) -> None:
     (entry_id,) = await store.publish(0, [{b"a": b"1"}], None)
     await store.lease(0, "me", 30.0)
-    commit = Commit(before_id, entry_id, closed=((entry_id, b"c"),), hot={"A": b"1"}, snapshot=b"s")
+    commit = Commit(before_id, entry_id, closed=((entry_id, b"c"),), hot={"A": b"1"}, parts={"s": b"s"})
     with pytest.raises(LeaseLost, match=reason):
         await store.commit(0, token, commit)
-    assert (await store.load(0)).snapshot is None
+    assert (await store.load(0)).parts == {}
     assert await store.read_closed(0, BEGINNING, count=1, block_s=0.0) == []
     assert await store.read_hot(0, ["A"]) == [None]
 
@@ -156,11 +166,11 @@ async def test_trimming_never_passes_the_snapshot(store: LaneStore) -> None:
     ids = await store.publish(0, [{b"a": b"1"}] * 5, None)
     await store.lease(0, "me", 30.0)
     assert await store.trim(0, 2) == 0
-    await store.commit(0, "me", Commit(BEGINNING, ids[2], snapshot=b"s"))
+    await store.commit(0, "me", Commit(BEGINNING, ids[2], parts={"s": b"s"}))
     await store.commit(0, "me", Commit(ids[2], ids[4]))
     assert await store.trim(0, 5) == 0
     assert await store.trim(0, 2) == 3
-    assert [entry.id for entry in await store.read(0, BEGINNING, count=9, block_s=0.0)] == ids[3:]
+    assert [i for i, _ in entries_of(await store.read(0, BEGINNING, count=9, block_s=0.0))] == ids[3:]
 
 
 async def test_closed_bars_go_once_they_are_in_the_journal(store: LaneStore) -> None:

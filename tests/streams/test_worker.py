@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
 
@@ -28,11 +28,12 @@ from tests.streams.toys import (
 from tapeline.core.config import StreamsConfig
 from tapeline.core.types import BarFrame
 from tapeline.streams import frames, worker
+from tapeline.streams.blocks import Block
 from tapeline.streams.lane_task import POISON_WINDOW, LaneTask, PoisonedLane
 from tapeline.streams.lanes import Publisher
 from tapeline.streams.memory import MemoryLaneStore
 from tapeline.streams.processor import Processor
-from tapeline.streams.store import BEGINNING, Entry, LeaseLost
+from tapeline.streams.store import BEGINNING, LeaseLost
 
 N_FRAMES = 8
 
@@ -48,10 +49,10 @@ async def filled(store: MemoryLaneStore, n_frames: int = N_FRAMES, price: float 
         await publisher.publish(frame_of(k, price=price))
 
 
-def outcome(store: BreakingStore, seed: int = 0) -> tuple[list[list[bytes]], list[bytes | None], int]:
+def outcome(store: BreakingStore, seed: int = 0) -> tuple[list[list[bytes]], list[Mapping[str, bytes]], int]:
     """Drain a filled store; return the closed bars, the final snapshots and how many workers it took."""
 
-    async def main() -> tuple[list[list[bytes]], list[bytes | None], int]:
+    async def main() -> tuple[list[list[bytes]], list[Mapping[str, bytes]], int]:
         await filled(store)
         attempts = await drain_whatever_happens(store, counter, CONFIG)
         await filled(store, 1)  # whoever comes next goes on from the state that was left
@@ -59,7 +60,7 @@ def outcome(store: BreakingStore, seed: int = 0) -> tuple[list[list[bytes]], lis
         await anyio.sleep(10.0)
         store.break_at = None
         await drain(store, counter, CONFIG, "last")
-        return await closed_bytes(store), [(await store.load(lane)).snapshot for lane in range(2)], attempts
+        return await closed_bytes(store), [(await store.load(lane)).parts for lane in range(2)], attempts
 
     return seeded_run(main, seed)
 
@@ -71,7 +72,7 @@ EXPECTED = outcome(UNDISTURBED)
 def test_an_undisturbed_run_closes_every_frame_once() -> None:
     closed, snapshots, attempts = EXPECTED
     assert [len(lane) for lane in closed] == [N_FRAMES + 1] * 2
-    rows = {symbol: n for snapshot in snapshots for symbol, n in json.loads(snapshot or b"").items()}
+    rows = {symbol: n for snapshot in snapshots for symbol, n in json.loads(snapshot["rows"]).items()}
     assert rows == dict.fromkeys("ABCD", N_FRAMES + 1)
     assert attempts == 1
 
@@ -272,7 +273,7 @@ def test_catching_up_with_an_earlier_owner_never_sets_the_lane_back() -> None:
     saves_always = msgspec.structs.replace(CONFIG, snapshot_s=1e-9)
 
     class Slow(MemoryLaneStore):
-        async def read(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
+        async def read(self, lane: int, after: str, *, count: int, block_s: float) -> Block:
             await anyio.sleep(0.001)
             return await super().read(lane, after, count=count, block_s=block_s)
 

@@ -18,10 +18,12 @@ from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import BadMessage, Unavailable
 from tapeline.core.types import NS_PER_S, BarFrame, Label
 from tapeline.streams import frames
+from tapeline.streams.blocks import Block
 from tapeline.streams.closed import unpack_closed
 from tapeline.streams.memory import MemoryLaneStore
-from tapeline.streams.processor import HotRow, LaneOutput, ProcessorFactory, Refused
-from tapeline.streams.store import BEGINNING, Commit, DeadLetter, Entry, LaneStore, Saved
+from tapeline.streams.processor import HotRow, LaneOutput, ProcessorFactory, Refused, TicksOutput
+from tapeline.streams.store import BEGINNING, Commit, DeadLetter, LaneStore, Saved
+from tapeline.streams.ticks import TickRows
 from tapeline.streams.worker import run_worker
 
 T = TypeVar("T")
@@ -70,19 +72,36 @@ class Counter:
         )
         return LaneOutput((closed,), refused)
 
+    def apply_ticks(self, rows: TickRows) -> TicksOutput:
+        """Count."""
+        names = [rows.symbols[i] for i in rows.symbol.tolist()]
+        if "STUMBLE" in names and (self._stumbles is None or next(self._stumbles)):
+            raise ZeroDivisionError("a bug")
+        bad = np.flatnonzero(rows.numbers[:, 0] == 13)
+        steps = tuple((i, self._count(rows, i, name)) for i, name in enumerate(names) if i not in bad)
+        return TicksOutput(steps, (("thirteen", bad),) if bad.size else ())
+
+    def _count(self, rows: TickRows, i: int, name: str) -> LaneOutput:
+        self.rows[name] = self.rows.get(name, 0) + 1
+        self._changed.add(name)
+        one, event_ns = np.ones(1), rows.event_ns[i : i + 1]
+        feed, label = rows.origins[rows.origin[i]]
+        head = (60, feed, label, int(event_ns[0]), (name,), event_ns)
+        return LaneOutput((BarFrame(*head, one, one, one, one, one * self.rows[name], one, one),))
+
     def take_hot(self) -> Mapping[str, HotRow]:
         """Return the counts that changed."""
         hot: dict[str, HotRow] = {symbol: {"rows": self.rows[symbol]} for symbol in sorted(self._changed)}
         self._changed.clear()
         return hot
 
-    def snapshot(self) -> bytes:
+    def take_snapshot(self) -> dict[str, bytes]:
         """Return the counts."""
-        return json.dumps(self.rows).encode()
+        return {"rows": json.dumps(self.rows).encode()}
 
-    def restore(self, snapshot: bytes) -> None:
+    def restore(self, parts: Mapping[str, bytes]) -> None:
         """Take over counts."""
-        self.rows = json.loads(snapshot)
+        self.rows = json.loads(parts["rows"])
 
 
 class Killed(Exception):
@@ -126,7 +145,7 @@ class BreakingStore(MemoryLaneStore):
             raise self.error(f"call {self.break_at}")
         return found
 
-    async def read(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
+    async def read(self, lane: int, after: str, *, count: int, block_s: float) -> Block:
         """Read, or break."""
         return await self._breakable(super().read(lane, after, count=count, block_s=block_s))
 
@@ -195,6 +214,11 @@ async def drain_whatever_happens(store: LaneStore, factory: ProcessorFactory, co
         else:
             return attempt
     raise AssertionError("killed too often")
+
+
+def entries_of(block: Block) -> list[tuple[str, dict[bytes, bytes]]]:
+    """Return id and fields of every entry."""
+    return [(block.id(i), block.fields(i)) for i in range(len(block))]
 
 
 async def closed_bytes(store: LaneStore, n_lanes: int = 2) -> list[list[bytes]]:

@@ -7,16 +7,21 @@ Never emits a bar of which rows are missing here: rows too old for that are refu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tapeline.core.types import BAR_FIELDS, F64, I64, NS_PER_S, BarFrame, Label
+from tapeline.core.types import BAR_FIELDS, F64, I64, NS_PER_S, BarFrame
+from tapeline.kernels.ticks import DONE, LATE, NEEDS_ROW, fold_ticks
 from tapeline.live.panel import BarPanel, F, Index, N, sum_rows
+from tapeline.live.quotes import Quotes
+from tapeline.live.session import Session
+from tapeline.streams.ticks import Origin, TickRows
 
-Origin = tuple[str, Label]
-"""Feed and label of a row. They are never mixed inside a frame."""
+Mask = NDArray[np.bool_]
 
 _NOT_CLOSED = -1
 _MIN_KEPT_ROWS = 30
@@ -44,6 +49,8 @@ class BarFold:
         Lengths of the bars in seconds, shortest (the base) first, each a multiple of the one before.
     grace_s
         How long after its end a bar stays open for late rows.
+    session
+        Remembers the bars that are forgotten.
 
     Attributes
     ----------
@@ -59,9 +66,10 @@ class BarFold:
         timeframe -> start -> int64 (n_columns,) revision that left last; -1 where the bar has not closed.
     """
 
-    def __init__(self, timeframes_s: tuple[int, ...], grace_s: float) -> None:
+    def __init__(self, timeframes_s: tuple[int, ...], grace_s: float, session: Session) -> None:
         self.timeframes_s = timeframes_s
         self._grace_ns = round(grace_s * NS_PER_S)
+        self.session = session
         self.panel = BarPanel(timeframes_s[0] * NS_PER_S)
         self.origins: list[Origin] = []
         self.watermark_ns = self.closed_upto_ns = self.floor_ns = 0
@@ -78,6 +86,48 @@ class BarFold:
         origin = self._origin_number((frame.feed, frame.label))
         starts, changed = self.panel.fold(frame, columns, origin)
         self.watermark_ns = max(self.watermark_ns, frame.as_of_ns)
+        return self._emit(starts, changed, origin)
+
+    def apply_ticks(
+        self, rows: TickRows, columns: Index, quotes: Quotes, dirty: Mask, late: Mask
+    ) -> Iterator[tuple[int, tuple[BarFrame, ...]]]:
+        """Take trades in, one after the other; yield (row, frames) for each row at which bars closed or changed.
+
+        Parameters
+        ----------
+        rows
+            Good rows only.
+        columns
+            (n,) column of each row.
+        quotes
+            Takes the newest quote of each symbol.
+        dirty
+            bool (n_columns,) is set for every symbol that something was said of.
+        late
+            bool (n,) is set for the rows that came too late.
+        """
+        origins = np.array([self._origin_number(each) for each in rows.origins], np.int64)
+        origin, panel, at = origins[rows.origin], self.panel, 0
+        while at < len(rows):
+            touched = np.zeros(panel.n_rows, np.bool_)
+            limits = (self.watermark_ns, self.closed_upto_ns, self.floor_ns, panel.base_ns, self._grace_ns)
+            at, why, self.watermark_ns = fold_ticks(
+                *(panel.slots, panel.n_rows, panel.floats, panel.ints),
+                *(quotes.values, quotes.times, quotes.underlying, touched, dirty),
+                *(at, columns, rows.event_ns, rows.numbers, origin, late, limits),
+            )
+            panel.touched.update(panel.times()[touched].tolist())
+            if why == NEEDS_ROW:
+                self.let_go()
+                if rows.event_ns[at] >= self.floor_ns:
+                    panel.insert(int(rows.event_ns[at]) // panel.base_ns * panel.base_ns)
+            elif why != DONE:
+                here = slice(at - 1, at if why == LATE else at - 1)
+                starts = rows.event_ns[here] // panel.base_ns * panel.base_ns
+                yield at - 1, self._emit(starts, columns[here], int(origin[at - 1]))
+
+    def _emit(self, starts: I64, changed: Index, origin: int) -> tuple[BarFrame, ...]:
+        """Close what time has passed; return it, and what changed of the closed."""
         before_ns, self.closed_upto_ns = (
             self.closed_upto_ns,
             max(self.closed_upto_ns, self.watermark_ns - self._grace_ns),
@@ -92,15 +142,13 @@ class BarFold:
                 closed.append(self._frame(timeframe_s, [], origin))
         return tuple(closed)
 
-    def excess_ns(self) -> int | None:
-        """Return before which start rows can go, or None while there are few: whole bars of the longest timeframe."""
+    def let_go(self) -> None:
+        """Forget the oldest bars when there are too many: whole bars of the longest timeframe."""
         if self.panel.n_rows <= 2 * self._kept_rows:
-            return None
+            return
         oldest_kept_ns = min(int(self.panel.times()[-self._kept_rows]), self.closed_upto_ns)
-        return oldest_kept_ns // self._longest_ns * self._longest_ns
-
-    def drop_before(self, start_ns: int) -> None:
-        """Forget the bars that start before ``start_ns``, the start of a bar of every timeframe."""
+        start_ns = oldest_kept_ns // self._longest_ns * self._longest_ns
+        self.session.let_go(self.panel, start_ns)
         self.panel.drop_before(start_ns)
         self.floor_ns = max(self.floor_ns, start_ns)
         for timeframe_s, kept in self.revisions.items():

@@ -1,6 +1,6 @@
-"""Indicators of the closed base bars of a lane, from the same grid and kernels that scans and backtests use.
+"""Indicators of the base bars of a lane, from the same grid and kernels that scans and backtests use.
 
-In: closed base bars, with corrections.  Out: the newest value of every indicator and symbol.
+In: closed base bars, with corrections, and open ones to look at.  Out: the newest value of every indicator and symbol.
 A symbol whose newest bar is missing has NaN, never its older value.
 """
 
@@ -28,19 +28,47 @@ class LaneIndicators:
     def __init__(self, names: tuple[str, ...], window_bars: int, timeframe_s: int) -> None:
         self.names = names
         self.grid = BarGrid.empty((), window_bars, timeframe_s, track=names)
+        self._newest: dict[str, F64] | None = None
+        self._starts: I64 | None = None
+
+    def replace(self, grid: BarGrid) -> None:
+        """Go on with another grid."""
+        self.grid, self._newest, self._starts = grid, None, None
 
     def apply(self, closed: BarFrame, symbols: list[str]) -> None:
         """Take closed base bars in. ``symbols`` are all of the lane, by column."""
         if len(symbols) > len(self.grid.symbols):
             self.grid = self.grid.with_symbols(symbols)
         self.grid.apply(closed)
+        self._newest = self._starts = None
 
     def newest(self) -> dict[str, F64]:
         """Return name -> float64 (n_symbols,), values after the newest closed bar."""
-        return indicators(self.grid, self.names, rows="last")
+        if self._newest is None:
+            self._newest = indicators(self.grid, self.names, rows="last")
+        return self._newest
+
+    def with_open(self, bars: BarFrame) -> dict[str, F64]:
+        """Return name -> float64 (n,), the values there would be if these open bars closed now, one per symbol.
+
+        The grid is left as it is.
+        """
+        held = self.grid.universe.columns(bars.symbols) >= 0
+        if not held.any():
+            return {name: np.full(len(bars), np.nan) for name in self.names}
+        few = self.grid.with_symbols(symbol for symbol, is_held in zip(bars.symbols, held, strict=True) if is_held)
+        few.apply(bars)
+        found = indicators(few, self.names, rows="last")
+        column = few.universe.columns(bars.symbols)
+        return {name: np.where(column >= 0, values[column], np.nan) for name, values in found.items()}
 
     def bar_starts(self) -> I64:
         """Return int64 (n_symbols,) start of the newest closed bar of each symbol; -1 where there is none."""
+        if self._starts is None:
+            self._starts = self._newest_starts()
+        return self._starts
+
+    def _newest_starts(self) -> I64:
         grid = self.grid
         if not grid.n_bars:
             return np.full(len(grid.symbols), -1, np.int64)

@@ -7,6 +7,7 @@ changes nothing. How rows were grouped into frames never changes a bit. Knows no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 import numpy as np
@@ -64,6 +65,8 @@ class BarPanel:
         int64 (capacity,) start of each row's bar; the first ``n_rows`` count.
     floats, ints
         (planes, capacity rows, capacity columns); see ``F`` and ``N``. A cell without a bar has close NaN.
+    touched
+        Starts of rows that changed, or went, since somebody emptied it.
     """
 
     def __init__(self, base_ns: int) -> None:
@@ -73,6 +76,7 @@ class BarPanel:
         self.slots: I64 = np.zeros(0, np.int64)
         self.floats: F64 = np.zeros((len(F), 0, 0))
         self.ints: I64 = np.zeros((len(N), 0, 0), np.int64)
+        self.touched: set[int] = set()
         self._column: dict[str, int] = {}
         self._resize(64, MIN_COLUMNS)
 
@@ -115,7 +119,9 @@ class BarPanel:
         """
         if not len(frame):
             return np.zeros(0, np.int64), np.zeros(0, np.intp)
-        rows = self._rows_of(frame.event_ns // self.base_ns * self.base_ns)
+        starts = frame.event_ns // self.base_ns * self.base_ns
+        self.touched.update(np.unique(starts).tolist())
+        rows = self._rows_of(starts)
         cells = rows * self.n_columns + columns
         is_stated = frame.timeframe_s * 1_000_000_000 == self.base_ns
         changed = self._state(frame, cells, origin) if is_stated else self._add(frame, cells, origin)
@@ -182,13 +188,14 @@ class BarPanel:
         known = self.times()
         new = np.setdiff1d(starts, known)
         if new.size:
-            if self.n_rows + new.size > self.slots.size:
-                self._resize(2 * (self.n_rows + int(new.size)), self.n_columns)
             for start in new.tolist():
-                self._insert(start)
+                self.insert(start)
         return np.searchsorted(self.times(), starts)
 
-    def _insert(self, start_ns: int) -> None:
+    def insert(self, start_ns: int) -> None:
+        """Make room for bars that start at ``start_ns``, of which there are none yet."""
+        if self.n_rows == self.slots.size:
+            self._resize(2 * self.n_rows, self.n_columns)
         row, n = int(np.searchsorted(self.times(), start_ns)), self.n_rows
         self.slots[row + 1 : n + 1] = self.slots[row:n]
         self.floats[:, row + 1 : n + 1] = self.floats[:, row:n]
@@ -201,6 +208,7 @@ class BarPanel:
     def drop_before(self, start_ns: int) -> None:
         """Forget the rows that start before ``start_ns``."""
         cut, n = int(np.searchsorted(self.times(), start_ns)), self.n_rows
+        self.touched.update(self.times()[:cut].tolist())
         for block in (self.slots, *self.floats, *self.ints):
             block[: n - cut] = block[cut:n].copy()
         self.n_rows = n - cut
@@ -215,14 +223,25 @@ class BarPanel:
         slots[:n] = self.slots[:n]
         self.slots, self.floats, self.ints = slots, floats, ints
 
-    def load(self, symbols: list[str], slots: I64, floats: F64, ints: I64) -> None:
-        """Take over a saved panel: (planes, rows, one column per symbol)."""
+    def row(self, start_ns: int) -> bytes:
+        """Return the bars of one row as bytes; none when there is no such row."""
+        rows, wide = self.rows_between(start_ns, start_ns + 1), len(self.symbols)
+        if rows.start == rows.stop:
+            return b""
+        return self.floats[:, rows.start, :wide].tobytes() + self.ints[:, rows.start, :wide].tobytes()
+
+    def load(self, symbols: list[str], rows: Mapping[int, bytes]) -> None:
+        """Take over saved rows by start; each has a column for as many symbols as there were when it was saved."""
         self.n_rows, self.symbols, self._column = 0, [], {}
         self.columns_of(tuple(symbols))
-        self._resize(max(64, 2 * slots.size), max(self.n_columns, MIN_COLUMNS))
-        n, wide = slots.size, len(symbols)
-        self.slots[:n], self.floats[:, :n, :wide], self.ints[:, :n, :wide] = slots, floats, ints
-        self.n_rows = n
+        for start_ns in sorted(rows):
+            self.insert(start_ns)
+            planes, saved = len(F) + len(N), rows[start_ns]
+            wide = len(saved) // 8 // planes
+            self.floats[:, self.n_rows - 1, :wide] = np.frombuffer(saved, np.float64, len(F) * wide).reshape(-1, wide)
+            ints = np.frombuffer(saved, np.int64, len(N) * wide, offset=8 * len(F) * wide)
+            self.ints[:, self.n_rows - 1, :wide] = ints.reshape(-1, wide)
+        self.touched.clear()
 
 
 def _last_of_each(cells: Index, revision: I64) -> Index:

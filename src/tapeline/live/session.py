@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapeline.core.types import DAY_S, F64, NS_PER_S
-from tapeline.live.panel import BarPanel, F, sum_rows
+from tapeline.live.panel import MIN_COLUMNS, BarPanel, F, Index, sum_rows
 
 DAY_NS = DAY_S * NS_PER_S
 
@@ -69,6 +69,10 @@ class Totals:
             sum_rows(np.where(known, block[F.VOLUME], 0.0), self.known_volume),
         )
 
+    def of(self, columns: Index | slice) -> Totals:
+        """Return the totals of some symbols."""
+        return Totals(*(values[columns] for values in self.arrays()))
+
     def widened(self, n_columns: int) -> Totals:
         """Return the totals with room for ``n_columns`` symbols."""
         wide = []
@@ -99,13 +103,15 @@ class Session:
         """Return when the session of a moment began."""
         return (event_ns - self._offset_ns) // DAY_NS * DAY_NS + self._offset_ns
 
-    def totals(self, panel: BarPanel) -> Totals:
-        """Return the totals of the session of the panel's newest row."""
+    def totals(self, panel: BarPanel, columns: Index) -> Totals:
+        """Return the totals of some symbols, in the session of the panel's newest row."""
+        wide = np.resize(columns, max(columns.size, MIN_COLUMNS))  # see ``sum_rows``
         if not panel.n_rows:
-            return Totals.nothing(panel.n_columns)
+            return Totals.nothing(wide.size).of(slice(0, columns.size))
         start_ns = self.start_of(int(panel.times()[-1]))
         rows = panel.rows_between(start_ns, start_ns + DAY_NS)
-        return self._anchor_of(start_ns, panel.n_columns).plus(panel.floats[:, rows])
+        block = panel.floats[:, rows].take(wide, axis=2)
+        return self._anchor_of(start_ns, panel.n_columns).of(wide).plus(block).of(slice(0, columns.size))
 
     def let_go(self, panel: BarPanel, before_ns: int) -> None:
         """Remember the rows that start before ``before_ns``; the panel drops them next."""

@@ -1,46 +1,31 @@
 """The state of one lane: what a tick does.
 
-In: one frame after the other.  Out: closed bars, refused rows, hot state; all of it as bytes, to continue elsewhere.
-A function of the frames alone: no clock, no randomness. Restored from a snapshot it continues to the bit.
+In: ticks and frames of bars, one after the other.  Out: closed bars, alerts, refused rows, hot state; all of it as
+bytes, to continue elsewhere.
+A function of what comes in alone: no clock, no randomness. Restored from a snapshot it continues to the bit.
 """
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Mapping
+
 import numpy as np
 
 from tapeline.core.config import LiveConfig
 from tapeline.core.errors import BadMessage
-from tapeline.core.types import F64, BarFrame, Label
-from tapeline.grid import BarGrid
-from tapeline.live.bars import BarFold, widened
+from tapeline.core.types import I64, BarFrame
+from tapeline.live.bars import BarFold, Mask
+from tapeline.live.hot import hot_rows
 from tapeline.live.indicators import LaneIndicators
-from tapeline.live.panel import F, Index, N
-from tapeline.live.rows import split_rows
-from tapeline.live.session import Session, Totals
-from tapeline.streams.processor import HotRow, LaneOutput
+from tapeline.live.parts import load_parts, to_parts
+from tapeline.live.patterns import find_patterns
+from tapeline.live.quotes import Quotes
+from tapeline.live.rows import TOO_LATE, split_rows, tick_reasons
+from tapeline.live.session import Session
+from tapeline.streams.processor import Alert, HotRow, LaneOutput, TicksOutput
+from tapeline.streams.ticks import TickRows
 
-SNAPSHOT_VERSION = 1
-
-
-class _Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """A lane as bytes. Arrays are cut to the rows and columns in use."""
-
-    version: int
-    timeframes_s: tuple[int, ...]
-    indicators: tuple[str, ...]
-    symbols: list[str]
-    origins: list[tuple[str, Label]]
-    watermark_ns: int
-    closed_upto_ns: int
-    floor_ns: int
-    slots: bytes
-    floats: bytes
-    ints: bytes
-    revisions: dict[int, dict[int, bytes]]
-    session_start_ns: int
-    session: list[bytes]
-    grid: bytes
+_RSI = "rsi_14"
 
 
 class LaneState:
@@ -49,15 +34,16 @@ class LaneState:
     Parameters
     ----------
     config
-        Timeframes, indicators, window, grace.
+        Timeframes, indicators, window, grace, patterns.
     """
 
     def __init__(self, config: LiveConfig) -> None:
         self._config = config
-        self._fold = BarFold(config.timeframes_s, config.grace_s)
-        self._session = Session(config.session_start_utc_s)
+        self._fold = BarFold(config.timeframes_s, config.grace_s, Session(config.session_start_utc_s))
         self._indicators = LaneIndicators(config.indicators, config.window_bars, config.timeframes_s[0])
-        self._changed: set[int] = set()
+        self._quotes = Quotes()
+        self._dirty: Mask = np.zeros(0, np.bool_)
+        self._stale: set[str] = {"symbols", "revisions", "session", "grid"}
 
     def apply(self, frame: BarFrame) -> LaneOutput:
         """Apply one frame.
@@ -71,97 +57,86 @@ class LaneState:
         if frame.timeframe_s and (frame.timeframe_s > base_s or base_s % frame.timeframe_s):
             raise BadMessage(f"bars of {frame.timeframe_s} s cannot make bars of {base_s} s")
         good, refused = split_rows(frame, self._fold.floor_ns)
-        columns = self._fold.panel.columns_of(good.symbols)
+        columns = self._columns_of(good.symbols)
         closed = self._fold.apply(good, columns)
-        self._changed.update(columns.tolist())
-        for bars in closed:
-            if bars.timeframe_s == base_s and len(bars):
-                self._indicators.apply(bars, self._fold.panel.symbols)
-                self._changed.update(self._fold.panel.columns_of(bars.symbols).tolist())
+        self._dirty[columns] = True
+        output = self._after(closed)
         self._let_go()
-        return LaneOutput(closed, refused)
+        return LaneOutput(output.closed, refused, output.alerts)
+
+    def apply_ticks(self, rows: TickRows) -> TicksOutput:
+        """Apply ticks, one after the other: how they are cut into calls changes nothing."""
+        refused: list[tuple[str, I64]] = []
+        good: I64 = np.arange(len(rows))
+        bad = np.zeros(len(rows), np.bool_)
+        for reason, mask in tick_reasons(rows).items():
+            if (mine := mask & ~bad).any():
+                refused.append((reason, np.flatnonzero(mine)))
+                bad |= mine
+        if bad.any():
+            good = np.flatnonzero(~bad)
+            rows = rows.take(good)
+        columns = self._columns_of(rows.symbols)[rows.symbol]
+        late = np.zeros(len(rows), np.bool_)
+        steps = [
+            (int(good[row]), self._after(closed))
+            for row, closed in self._fold.apply_ticks(rows, columns, self._quotes, self._dirty, late)
+        ]
+        if late.any():
+            refused.append((TOO_LATE, good[late]))
+        return TicksOutput(tuple(steps), tuple(refused))
+
+    def _columns_of(self, symbols: tuple[str, ...]) -> I64:
+        panel = self._fold.panel
+        before = len(panel.symbols)
+        columns = panel.columns_of(symbols)
+        if len(panel.symbols) > before:
+            self._stale.add("symbols")
+            self._quotes.grow(panel.symbols, panel.n_columns)
+            self._dirty = np.resize(self._dirty, panel.n_columns)
+            self._dirty[before:] = False
+        return columns
+
+    def _after(self, closed: tuple[BarFrame, ...]) -> LaneOutput:
+        """Move on what follows from closed bars; return these with the alerts they gave."""
+        alerts: tuple[Alert, ...] = ()
+        for bars in closed:
+            self._stale |= {"revisions", "session"}
+            if bars.timeframe_s == self._config.timeframes_s[0] and len(bars):
+                self._indicators.apply(bars, self._fold.panel.symbols)
+                self._stale.add("grid")
+                self._dirty[self._fold.panel.columns_of(bars.symbols)] = True
+                alerts += self._alerts(bars)
+        return LaneOutput(closed, (), alerts)
+
+    def _alerts(self, bars: BarFrame) -> tuple[Alert, ...]:
+        """Judge the newest bar once, with its first word; corrections raise no alert."""
+        grid = self._indicators.grid
+        bar_ns = int(grid.event_ns[-1])
+        if int(bars.event_ns[-1]) != bar_ns or bars.revision.any():
+            return ()
+        rsi = self._indicators.newest().get(_RSI, np.full(len(grid.symbols), np.nan))
+        return find_patterns(grid, rsi, bar_ns, self._config)
 
     def _let_go(self) -> None:
-        excess_ns = self._fold.excess_ns()
-        if excess_ns is not None:
-            self._session.let_go(self._fold.panel, excess_ns)
-            self._fold.drop_before(excess_ns)
+        floor_ns = self._fold.floor_ns
+        self._fold.let_go()
+        if self._fold.floor_ns != floor_ns:
+            self._stale |= {"revisions", "session"}
 
     def take_hot(self) -> dict[str, HotRow]:
         """Return the newest values of every symbol that changed since the last call; a missing number is absent."""
-        columns = np.array(sorted(self._changed), np.intp)
-        self._changed.clear()
-        panel = self._fold.panel
-        if not columns.size or not panel.n_rows:
-            return {}
-        present = ~np.isnan(panel.floats[F.CLOSE, : panel.n_rows, columns])  # (columns, rows)
-        columns, present = columns[present.any(axis=1)], present[present.any(axis=1)]
-        last_row = panel.n_rows - 1 - present[:, ::-1].argmax(axis=1)
-        numbers = self._numbers(columns, last_row)
-        names = list(numbers)
-        table = np.stack(list(numbers.values()), axis=1)
-        rows = [
-            {name: value for name, value in zip(names, values, strict=True) if value == value}  # NaN is left out
-            for values in table.tolist()
-        ]
-        starts, bar_starts = panel.times()[last_row].tolist(), self._indicators.bar_starts()
-        origins = panel.ints[N.ORIGIN, last_row, columns].tolist()
-        hot: dict[str, HotRow] = {}
-        for column, row, start_ns, origin in zip(columns.tolist(), rows, starts, origins, strict=True):
-            feed, label = self._fold.origins[origin]
-            hot[panel.symbols[column]] = {**row, "open_ns": start_ns, "feed": feed, "label": str(label)}
-            if column < bar_starts.size and bar_starts[column] >= 0:
-                hot[panel.symbols[column]]["bar_ns"] = int(bar_starts[column])
-        return hot
+        columns = np.flatnonzero(self._dirty)
+        self._dirty[:] = False
+        return hot_rows(self._fold, self._indicators, self._quotes, columns, self._config.rate)
 
-    def _numbers(self, columns: Index, last_row: Index) -> dict[str, F64]:
-        """Return name -> float64 (columns,)."""
-        panel, totals = self._fold.panel, self._session.totals(self._fold.panel)
-        last = panel.floats[F.CLOSE, last_row, columns]
-        first = totals.open[columns]
-        found = {
-            "last": last,
-            "session_vwap": totals.vwap[columns],
-            "volume": totals.volume[columns],
-            "day_open": first,
-            "day_high": totals.high[columns],
-            "day_low": totals.low[columns],
-            "change_pct": (last / first - 1.0) * 100.0,
-        }
-        for name, values in self._indicators.newest().items():
-            wide = np.full(panel.n_columns, np.nan)
-            wide[: values.size] = values
-            found[name] = wide[columns]
-        return found
+    def take_snapshot(self) -> dict[str, bytes]:
+        """Return the parts of the state that changed since the last call, all at first; empty bytes: it is gone."""
+        parts = to_parts(self._config, self._fold, self._indicators, self._quotes, self._stale)
+        self._stale.clear()
+        return parts
 
-    def snapshot(self) -> bytes:
-        """Return the whole state; the same state gives the same bytes."""
-        fold, panel, session = self._fold, self._fold.panel, self._session
-        n, wide = panel.n_rows, len(panel.symbols)
-        anchor = session.anchor.arrays() if session.anchor is not None else ()
-        return msgspec.msgpack.encode(
-            _Snapshot(
-                version=SNAPSHOT_VERSION,
-                timeframes_s=self._config.timeframes_s,
-                indicators=self._config.indicators,
-                symbols=panel.symbols,
-                origins=fold.origins,
-                watermark_ns=fold.watermark_ns,
-                closed_upto_ns=fold.closed_upto_ns,
-                floor_ns=fold.floor_ns,
-                slots=panel.times().tobytes(),
-                floats=panel.floats[:, :n, :wide].tobytes(),
-                ints=panel.ints[:, :n, :wide].tobytes(),
-                revisions={
-                    t: {s: widened(r, wide).tobytes() for s, r in kept.items()} for t, kept in fold.revisions.items()
-                },
-                session_start_ns=session.anchor_start_ns,
-                session=[values[:wide].tobytes() for values in anchor],
-                grid=self._indicators.grid.snapshot(),
-            )
-        )
-
-    def restore(self, snapshot: bytes) -> None:
+    def restore(self, parts: Mapping[str, bytes]) -> None:
         """Take over a state.
 
         Raises
@@ -169,29 +144,6 @@ class LaneState:
         BadMessage
             When it is none of ours, or was made with other timeframes or indicators.
         """
-        try:
-            kept = msgspec.msgpack.decode(snapshot, type=_Snapshot)
-        except msgspec.DecodeError as error:
-            raise BadMessage(f"not the state of a lane: {error}") from error
-        made_with = (kept.version, kept.timeframes_s, kept.indicators)
-        ours = (SNAPSHOT_VERSION, self._config.timeframes_s, self._config.indicators)
-        if made_with != ours:
-            raise BadMessage(
-                f"the lane's state was made with version, timeframes and indicators {made_with}, and we have {ours}: "
-                "set live.timeframes_s and live.indicators back, or use an empty stream server"
-            )
-        fold, wide = self._fold, len(kept.symbols)
-        slots = np.frombuffer(kept.slots, np.int64)
-        shape = (slots.size, wide)
-        floats = np.frombuffer(kept.floats).reshape(len(F), *shape)
-        fold.panel.load(kept.symbols, slots, floats, np.frombuffer(kept.ints, np.int64).reshape(len(N), *shape))
-        fold.origins = list(kept.origins)
-        fold.watermark_ns, fold.closed_upto_ns, fold.floor_ns = kept.watermark_ns, kept.closed_upto_ns, kept.floor_ns
-        fold.revisions = {
-            t: {start: np.frombuffer(raw, np.int64) for start, raw in revisions.items()}
-            for t, revisions in kept.revisions.items()
-        }
-        self._session.anchor_start_ns = kept.session_start_ns
-        self._session.anchor = Totals(*(np.frombuffer(raw) for raw in kept.session)) if kept.session else None
-        self._indicators.grid = BarGrid.restore(kept.grid)
-        self._changed.clear()
+        load_parts(parts, self._config, self._fold, self._indicators, self._quotes)
+        self._dirty = np.zeros(self._fold.panel.n_columns, np.bool_)
+        self._stale.clear()

@@ -1,34 +1,29 @@
-"""The wire: entries of a stream to frames and back.
+"""The wire: frames of bars and of ticks to bytes and back.
 
-In: ``BarFrame``, or the fields of an entry.  Out: bytes, or ``BarFrame``.
-A frame travels as msgpack with its columns as raw little-endian bytes, so NaN keeps every bit. A single tick travels as
-plain text fields and arrives as a frame of one row and timeframe 0. Refuses everything else with ``BadMessage``.
+In: ``BarFrame`` or ``TickRows``.  Out: bytes, and either of them again.
+A frame travels as msgpack with its columns as raw little-endian bytes, so NaN keeps every bit. Refuses everything else
+with ``BadMessage``. Single ticks travel as plain text fields (``ticks``).
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tapeline.core.errors import BadMessage
-from tapeline.core.types import BAR_FIELDS, I64, BarFrame, Label
+from tapeline.core.types import BAR_FIELDS, BarFrame, Label
 from tapeline.streams import keys
+from tapeline.streams.ticks import MAX_ENTRY_BYTES, MAX_SYMBOL_BYTES, NUMBERS, Origin, TickRows, check_times
+
+T = TypeVar("T")
 
 SCHEMA_VERSION = 1
-MAX_ENTRY_BYTES = 8 * 1024 * 1024
-"""Larger entries are refused unread. A row takes about 80 bytes."""
 MAX_ROWS = 50_000
 """Rows in one entry; the publisher splits larger frames."""
-EARLIEST_NS = 631_152_000_000_000_000
-"""1990-01-01. An earlier event time is a zero or a wrong unit, not a market."""
-LATEST_NS = 4_102_444_800_000_000_000
-"""2100-01-01."""
 
 _COLUMNS: tuple[tuple[str, DTypeLike], ...] = (
     ("event_ns", "<i8"),
@@ -55,22 +50,53 @@ class _Frame(msgspec.Struct, frozen=True, array_like=True):
     columns: dict[str, bytes]
 
 
+class _Ticks(msgspec.Struct, frozen=True, array_like=True):
+    version: int
+    kind: str
+    origins: list[Origin]
+    symbols: list[str]
+    columns: dict[str, bytes]
+
+
 _encoder = msgspec.msgpack.Encoder()
 _head_decoder = msgspec.msgpack.Decoder(_Head)
 _frame_decoder = msgspec.msgpack.Decoder(_Frame)
+_ticks_decoder = msgspec.msgpack.Decoder(_Ticks)
 _list_decoder = msgspec.msgpack.Decoder(list[bytes])
-_KIND = "bars"
+_BARS, _TICKS = "bars", "ticks"
 
 
 def encode(frame: BarFrame) -> bytes:
-    """Return a frame as bytes."""
+    """Return a frame of bars as bytes."""
     columns = {name: getattr(frame, name).astype(dtype, copy=False).tobytes() for name, dtype in _COLUMNS}
-    head = (SCHEMA_VERSION, _KIND, frame.timeframe_s, frame.feed, frame.label, frame.as_of_ns)
+    head = (SCHEMA_VERSION, _BARS, frame.timeframe_s, frame.feed, frame.label, frame.as_of_ns)
     return _encoder.encode(_Frame(*head, list(frame.symbols), columns))
 
 
+def encode_ticks(rows: TickRows) -> bytes:
+    """Return ticks as bytes; quotes that no row has are left out."""
+    columns = {
+        "symbol": rows.symbol.astype("<i4").tobytes(),
+        "origin": rows.origin.astype("u1").tobytes() if len(rows.origins) > 1 else b"",
+        "event_ns": rows.event_ns.astype("<i8", copy=False).tobytes(),
+    }
+    for i, name in enumerate(NUMBERS):
+        values = rows.numbers[:, i]
+        if i < 2 or not np.isnan(values).all():
+            columns[name] = values.astype("<f8", copy=False).tobytes()
+    return _encoder.encode(_Ticks(SCHEMA_VERSION, _TICKS, list(rows.origins), list(rows.symbols), columns))
+
+
 def decode(payload: bytes) -> BarFrame:
-    """Return the frame inside ``payload``; its columns are read-only views.
+    """Return the bars inside ``payload``, as read-only views; raise ``BadMessage`` as ``decode_any`` does."""
+    frame = decode_any(payload)
+    if not isinstance(frame, BarFrame):
+        raise BadMessage("a frame of ticks where one of bars is expected")
+    return frame
+
+
+def decode_any(payload: bytes) -> BarFrame | TickRows:
+    """Return the bars or the ticks inside ``payload``.
 
     Raises
     ------
@@ -80,23 +106,23 @@ def decode(payload: bytes) -> BarFrame:
     """
     if len(payload) > MAX_ENTRY_BYTES:
         raise BadMessage(f"an entry of {len(payload):,} bytes is larger than the {MAX_ENTRY_BYTES:,} that are accepted")
-    try:
-        head = _head_decoder.decode(payload)
-    except msgspec.DecodeError as error:
-        raise BadMessage(f"not a frame: {error}") from error
-    except UnicodeDecodeError as error:
-        raise BadMessage(f"a frame with text that is not UTF-8: {error.reason}") from error
+    head = _decoded(_head_decoder, payload, "not a frame")
     if head.version != SCHEMA_VERSION:
         raise BadMessage(f"a frame of schema version {head.version}; this worker reads {SCHEMA_VERSION}")
-    if head.kind != _KIND:
-        raise BadMessage(f"a frame of kind {head.kind!r}; this worker reads {_KIND!r}")
+    if head.kind == _TICKS:
+        return _build_ticks(_decoded(_ticks_decoder, payload, "a frame that does not fit its schema"))
+    if head.kind == _BARS:
+        return _build(_decoded(_frame_decoder, payload, "a frame that does not fit its schema"))
+    raise BadMessage(f"a frame of kind {head.kind!r}; this worker reads {_BARS!r} and {_TICKS!r}")
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[T], payload: bytes, what: str) -> T:
     try:
-        wire = _frame_decoder.decode(payload)
+        return decoder.decode(payload)
     except msgspec.DecodeError as error:
-        raise BadMessage(f"a frame that does not fit its schema: {error}") from error
+        raise BadMessage(f"{what}: {error}") from error
     except UnicodeDecodeError as error:
         raise BadMessage(f"a frame with text that is not UTF-8: {error.reason}") from error
-    return _build(wire)
 
 
 def _build(wire: _Frame) -> BarFrame:
@@ -115,11 +141,35 @@ def _build(wire: _Frame) -> BarFrame:
     return BarFrame(wire.timeframe_s, wire.feed, wire.label, wire.as_of_ns, tuple(wire.symbols), **columns)
 
 
-def check_times(event_ns: I64) -> None:
-    """Raise ``BadMessage`` when a time lies outside 1990..2100."""
-    outside = (event_ns < EARLIEST_NS) | (event_ns > LATEST_NS)
-    if outside.any():
-        raise BadMessage(f"time {int(event_ns[outside][0])} ns lies outside 1990..2100: wrong unit, or zero")
+def _build_ticks(wire: _Ticks) -> TickRows:
+    n = len(wire.columns.get("event_ns", b"")) // 8
+    if n > MAX_ROWS:
+        raise BadMessage(f"a frame of {n:,} ticks; {MAX_ROWS:,} are accepted")
+    if any(not 0 < len(name) <= MAX_SYMBOL_BYTES for name in wire.symbols):
+        raise BadMessage(f"a frame with a symbol that is empty or longer than {MAX_SYMBOL_BYTES} letters")
+    symbol = _column(wire, "symbol", "<i4", n).astype(np.int64)
+    origin = _column(wire, "origin", "u1", n).astype(np.int64) if wire.columns.get("origin") else np.zeros(n, np.int64)
+    for index, names, what in ((symbol, wire.symbols, "symbol"), (origin, wire.origins, "origin")):
+        if n and not (index.min() >= 0 and index.max() < len(names)):
+            raise BadMessage(f"a frame whose column {what} points outside its {len(names)} names")
+    numbers = np.full((n, len(NUMBERS)), np.nan)
+    for i, name in enumerate(NUMBERS):
+        if i < 2 or name in wire.columns:
+            numbers[:, i] = _column(wire, name, "<f8", n)
+    event_ns = _column(wire, "event_ns", "<i8", n)
+    check_times(event_ns)
+    return TickRows(tuple(wire.symbols), tuple(wire.origins), symbol, origin, event_ns, numbers)
+
+
+def _column(wire: _Ticks, name: str, dtype: str, n: int) -> Any:
+    """Return a column, typed by the table above it."""
+    raw = wire.columns.get(name)
+    if raw is None:
+        raise BadMessage(f"a frame without its column {name}")
+    size = np.dtype(dtype).itemsize
+    if len(raw) != size * n:
+        raise BadMessage(f"column {name} has {len(raw)} bytes, {n} rows need {size} each")
+    return np.frombuffer(raw, dtype)
 
 
 def pack(parts: list[bytes]) -> bytes:
@@ -143,103 +193,3 @@ def pack_fields(fields: Mapping[bytes, bytes]) -> bytes:
 def to_fields(frame: BarFrame) -> dict[bytes, bytes]:
     """Return the fields of the entry that carries a frame."""
     return {keys.FRAME: encode(frame)}
-
-
-def from_fields(fields: Mapping[bytes, bytes]) -> BarFrame:
-    """Return the frame, or the single tick, that an entry carries; raise ``BadMessage`` when it carries neither."""
-    payload = fields.get(keys.FRAME)
-    return decode(payload) if payload is not None else tick_frame(fields)
-
-
-def tick_frame(fields: Mapping[bytes, bytes]) -> BarFrame:
-    """Return a single tick as a frame of one row and timeframe 0.
-
-    Parameters
-    ----------
-    fields
-        ``symbol`` or ``tradingsymbol``; ``last_price`` or ``price``; ``bucket_incremental_volume`` or ``volume`` (what
-        traded since the last tick); ``exchange_timestamp`` (epoch in s, ms, us or ns, or ISO 8601 with its zone);
-        optionally ``feed`` and ``label``. Numbers may be wrapped as numpy prints them: ``np.float64(1.2)``.
-    """
-    if sum(map(len, fields.values())) > MAX_ENTRY_BYTES:
-        raise BadMessage(f"a tick larger than the {MAX_ENTRY_BYTES:,} bytes that are accepted")
-    symbol = _text(fields, b"symbol", b"tradingsymbol")
-    price = _number(fields, b"last_price", b"price")
-    volume = _number(fields, b"bucket_incremental_volume", b"volume")
-    event_ns = _moment_ns(_text(fields, b"exchange_timestamp"))
-    label = _label(fields[b"label"]) if b"label" in fields else Label.REAL
-    feed = _text(fields, b"feed") if b"feed" in fields else "ticks"
-    times = np.array([event_ns], np.int64)
-    check_times(times)
-    prices, ones = np.array([price]), np.ones(1)
-    return BarFrame(
-        0, feed, label, event_ns, (symbol,), times, prices, prices, prices, prices, np.array([volume]), prices, ones
-    )
-
-
-def _text(fields: Mapping[bytes, bytes], *names: bytes) -> str:
-    for name in names:
-        if (raw := fields.get(name)) is not None:
-            try:
-                text = raw.decode().strip()
-            except UnicodeDecodeError as error:
-                raise BadMessage(f"field {name.decode()} is not UTF-8") from error
-            if text:
-                return text
-    raise BadMessage(f"a tick without {' or '.join(name.decode() for name in names)}")
-
-
-def _number(fields: Mapping[bytes, bytes], *names: bytes) -> float:
-    text = _text(fields, *names)
-    bare = text[text.find("(") + 1 : -1] if text.startswith("np.") and text.endswith(")") else text
-    try:
-        value = float(bare)
-    except ValueError as error:
-        raise BadMessage(f"{names[0].decode()} is {text[:40]!r}, not a number") from error
-    if not math.isfinite(value):
-        raise BadMessage(f"{names[0].decode()} is {text[:40]!r}, not a finite number")
-    return value
-
-
-def _label(raw: bytes) -> Label:
-    try:
-        return Label(raw.decode())
-    except ValueError as error:
-        raise BadMessage(f"label {raw[:40]!r} is none of {', '.join(Label)}") from error
-
-
-def _moment_ns(text: str) -> int:
-    """Return an exchange time in nanoseconds; its unit is told by its size."""
-    try:
-        whole = int(text)
-    except ValueError:
-        return _fractional_or_iso_ns(text)
-    for limit, unit_ns in ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3)):
-        if abs(whole) < limit:
-            return whole * unit_ns
-    return whole if abs(whole) < 2**63 else _refuse_moment(text)
-
-
-def _fractional_or_iso_ns(text: str) -> int:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return _iso_ns(text)
-    if not math.isfinite(seconds) or abs(seconds) > 1e11:
-        return _refuse_moment(text)
-    return round(seconds * 1e6) * 1000  # a double holds epoch seconds to the microsecond, no further
-
-
-def _iso_ns(text: str) -> int:
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        return _refuse_moment(text)
-    if moment.tzinfo is None:
-        raise BadMessage(f"exchange_timestamp {text[:40]!r} has no time zone")
-    since = moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return (since // dt.timedelta(microseconds=1)) * 1000
-
-
-def _refuse_moment(text: str) -> int:
-    raise BadMessage(f"exchange_timestamp {text[:40]!r} is neither an epoch nor ISO 8601")

@@ -11,6 +11,16 @@ LANE_COUNT = b"tapeline:lanes"
 """String: the number of lanes that this server's data was laid out for."""
 WORKERS = b"tapeline:workers"
 """Sorted set: worker id -> the moment its heartbeat ends, in the server's milliseconds."""
+INGRESS = b"ticks:intraday:processed"
+"""Stream: where producers put single ticks and frames of any symbol; a router spreads them over the lanes."""
+ALERTS = b"alerts:stream"
+"""Stream: patterns that the lanes found, each with an id that follows from what was found."""
+ROUTER_LEASE = b"tapeline:router:lease"
+"""String with a time to live: the token of whoever routes."""
+ROUTER = b"tapeline:router:state"
+"""Hash: the id up to which the ingress has been spread, and counts. Fields below."""
+ROUTER_DEAD = b"tapeline:router:dead"
+"""Stream: ingress entries that hold no tick, with reason and payload."""
 
 
 def _of_lane(lane: int, what: str) -> bytes:
@@ -38,8 +48,13 @@ def lease(lane: int) -> bytes:
 
 
 def state(lane: int) -> bytes:
-    """Hash: snapshot, ids up to which it and the effects reach, counts. Fields below."""
+    """Hash: ids up to which snapshot and effects reach, counts. Fields below."""
     return _of_lane(lane, "state")
+
+
+def snapshot(lane: int) -> bytes:
+    """Hash: the parts of the lane's state, each under its name."""
+    return _of_lane(lane, "snapshot")
 
 
 def watermark(lane: int) -> bytes:
@@ -53,7 +68,6 @@ def hot(lane: int, symbol: str) -> bytes:
 
 
 # Fields of the state hash.
-SNAPSHOT = b"snapshot"
 SNAPSHOT_ID = b"snapshot_id"
 APPLIED_ID = b"applied_id"
 ENTRIES_APPLIED = b"entries_applied"
@@ -63,5 +77,7 @@ FAILURES = b"failures"
 # Fields of stream entries.
 FRAME = b"frame"
 """In ``rows``: one frame. In ``closed``: all frames of one entry, one after the other (see ``frames.pack``)."""
+ALERT = b"alert"
+ALERT_ID = b"id"
 REASON = b"reason"
 PAYLOAD = b"payload"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -16,20 +17,23 @@ import msgspec
 
 from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import BadMessage, TapelineError
-from tapeline.streams import frames, keys
-from tapeline.streams.closed import pack_closed
-from tapeline.streams.processor import LaneOutput, Processor, ProcessorFactory, Refused
-from tapeline.streams.store import Commit, DeadLetter, Entry, LaneStore, id_key
+from tapeline.streams.blocks import Block, Run
+from tapeline.streams.effects import EntryEffects, letter_of_entry, to_effects
+from tapeline.streams.processor import LaneOutput, Processor, ProcessorFactory, TicksOutput
+from tapeline.streams.store import Commit, DeadLetter, LaneStore, id_key
+from tapeline.streams.ticks import TickRows
 
 log = logging.getLogger(__name__)
 
 IDLE_BLOCK_S = 0.25
 """Longest wait for an entry; a stop or a lost lease is noticed within it."""
-MAX_BATCHES_AT_ONCE = 16
-"""Under backlog a read grows to this many batches, and shrinks when it has caught up."""
+MAX_ENTRIES_AT_ONCE = 10_000
+"""Under backlog a read doubles up to this, and shrinks when it has caught up."""
+MAX_BYTES_AT_ONCE = 2 << 20
+"""What a read should bring at most, judged by the one before."""
 MAX_UNSAVED_ROWS = 100_000
 """Rows between two snapshots; what a recovery applies again at most, beside ``snapshot_s``."""
-POISON_WINDOW = 20
+POISON_WINDOW = 200
 """Of this many entries in a row more than half may not be poison."""
 
 
@@ -59,6 +63,7 @@ class _Pending:
     entries: int = 0
     closed: list[tuple[str, bytes]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
+    alerts: list[tuple[str, bytes]] = field(default_factory=list)
 
 
 class LaneTask:
@@ -92,11 +97,12 @@ class LaneTask:
         self._processor: Processor = factory(lane)
         self._stopping = False
         self._position = self._applied_id = ""
-        self._hopeless_id = ""
+        self._failing_id = ""
+        self._is_hopeless = False
         self._pending = _Pending()
         self._poison: deque[bool] = deque(maxlen=POISON_WINDOW)
         self._unsaved_rows = self._unsaved_entries = 0
-        self._saved_s = 0.0
+        self._saved_s = self._shown_s = 0.0
 
     def stop(self) -> None:
         """Ask ``run`` to finish: the batch in hand is applied, committed and saved."""
@@ -117,92 +123,130 @@ class LaneTask:
         await self._load()
         count = self._config.batch_size
         while not self._stopping:
-            entries = await self._store.read(self._lane, self._position, count=count, block_s=IDLE_BLOCK_S)
-            for entry in entries:
-                await self._take(entry)
-                if entry.id == self._hopeless_id:  # saved at once: a later failure must not make us meet it again
-                    await self._commit(save=True)
-            await self._commit(save=self._is_save_due())
-            full = len(entries) == count
-            largest = self._config.batch_size * MAX_BATCHES_AT_ONCE
-            count = min(2 * count, largest) if full else self._config.batch_size
-            if entries and not full and not _has_frame(entries):
+            asked = 1 if self._failing_id else count
+            block = await self._store.read(self._lane, self._position, count=asked, block_s=IDLE_BLOCK_S)
+            full = len(block) == asked
+            if len(block):
+                await self._take(block)
+            await self._commit(save=self._is_save_due(), show=not full or self._is_show_due())
+            count = self._next_count(count, block) if full else self._config.batch_size
+            if len(block) and not full and not block.has_frame():
                 await anyio.sleep(self._config.batch_ms / 1000)  # single ticks: let a batch fill
-        await self._commit(save=True)
+        await self._commit(save=True, show=True)
+
+    def _next_count(self, count: int, block: Block) -> int:
+        by_size = MAX_BYTES_AT_ONCE * len(block) // max(block.n_bytes, 1)
+        return max(self._config.batch_size, min(2 * count, MAX_ENTRIES_AT_ONCE, by_size))
 
     async def _load(self) -> None:
         saved = await self._store.load(self._lane)
-        if saved.snapshot is not None:
-            self._processor.restore(saved.snapshot)
+        if saved.parts:
+            self._processor.restore(saved.parts)
         self._position, self._applied_id = saved.snapshot_id, saved.applied_id
-        if saved.failures >= self._config.max_deliveries:
-            self._hopeless_id = saved.failing_id
-        self._saved_s = anyio.current_time()
+        if saved.failing_id and id_key(saved.failing_id) > id_key(self._position):
+            self._failing_id = saved.failing_id  # one entry at a time until it is behind us
+            self._is_hopeless = saved.failures >= self._config.max_deliveries
+        self._saved_s = self._shown_s = anyio.current_time()
 
-    async def _take(self, entry: Entry) -> None:
-        """Apply one entry and keep its effects for the commit, unless an earlier owner has committed them already."""
+    async def _take(self, block: Block) -> None:
+        """Apply a block and keep its effects for the commit, but for what an earlier owner has committed already."""
+        runs, bad = block.decode()
+        is_hopeless = self._is_hopeless and block.id(0) == self._failing_id
+        if is_hopeless:
+            runs, bad = [], {0: f"the processor failed on it {self._config.max_deliveries} times"}
+        self._judge(len(block), bad)
+        effects: dict[int, EntryEffects] = {}
+        for i, reason in bad.items():
+            effects.setdefault(i, EntryEffects()).letter = letter_of_entry(block, i, reason)
+        for run in runs:
+            await self._apply(block, run, effects)
+        self._position = block.id(len(block) - 1)
+        self._unsaved_entries += len(block)
+        if self._failing_id and id_key(self._position) >= id_key(self._failing_id):
+            self._failing_id, self._is_hopeless = "", False
+            self._saved_s = 0.0  # saved at once: a later failure must not make us meet it again
+        self._keep(block, effects)
+
+    async def _apply(self, block: Block, run: Run, effects: dict[int, EntryEffects]) -> None:
         try:
-            output, letter = self._apply(entry), None
+            output: LaneOutput | TicksOutput
+            if isinstance(run.rows, TickRows):
+                output = self._processor.apply_ticks(run.rows)
+            else:
+                output = self._processor.apply(run.rows)
         except BadMessage as error:
-            output, letter = LaneOutput(), DeadLetter(entry.id, str(error), frames.pack_fields(entry.fields))
+            i = run.first
+            effects.setdefault(i, EntryEffects()).letter = letter_of_entry(block, i, str(error))
+            self._judge(1, {0: str(error)})
+            return
         except Exception as error:
             # Not the message's fault as far as we know, and the state may be half changed: it is thrown away.
-            failures = await self._store.count_failure(self._lane, self._token, entry.id)
-            raise EntryFailed(f"entry {entry.id} of lane {self._lane} failed for the {failures}. time") from error
-        self._judge(is_poison=letter is not None)
-        self._position = entry.id
-        self._unsaved_entries += 1
-        if id_key(entry.id) <= id_key(self._applied_id):
+            entry_id = block.id(run.last)
+            failures = await self._store.count_failure(self._lane, self._token, entry_id)
+            raise EntryFailed(f"entry {entry_id} of lane {self._lane} failed for the {failures}. time") from error
+        self._unsaved_rows += len(run.rows)
+        self.counts.rows += len(run.rows)
+        to_effects(block, run, output, effects)
+
+    def _keep(self, block: Block, effects: Mapping[int, EntryEffects]) -> None:
+        applied = id_key(self._applied_id)
+        if id_key(block.id(0)) > applied:
+            known = 0
+        else:
+            known = sum((milliseconds, sequence) <= applied for milliseconds, sequence in block.columns.ids.tolist())
+        self._pending.entries += len(block) - known
+        for i in sorted(effects):
+            if i < known:
+                continue
+            found = effects[i]
+            if found.closed:
+                self._pending.closed.append((block.id(i), found.packed()))
+            self._pending.alerts += [(alert.id, msgspec.json.encode(alert.values)) for alert in found.alerts]
+            if found.letter is not None:
+                self._pending.dead.append(found.letter)
+                text = found.letter.reason
+                log.warning("lane %d, entry %s goes to the dead letters: %s", self._lane, found.letter.id, text)
+
+    def _judge(self, n_entries: int, bad: Mapping[int, str]) -> None:
+        if not bad:
+            self._poison.extend([False] * min(n_entries, POISON_WINDOW))
             return
-        self._pending.entries += 1
-        if output.closed:
-            self._pending.closed.append((entry.id, pack_closed(output.closed)))
-        if letter is None and output.refused:
-            letter = _letter_of(entry.id, output.refused)
-        if letter is not None:
-            self._pending.dead.append(letter)
-            log.warning("lane %d, entry %s goes to the dead letters: %s", self._lane, letter.id, letter.reason)
-
-    def _apply(self, entry: Entry) -> LaneOutput:
-        if entry.id == self._hopeless_id:
-            raise BadMessage(f"the processor failed on it {self._config.max_deliveries} times")
-        frame = frames.from_fields(entry.fields)
-        output = self._processor.apply(frame)
-        self._unsaved_rows += len(frame)
-        self.counts.rows += len(frame)
-        return output
-
-    def _judge(self, *, is_poison: bool) -> None:
-        self._poison.append(is_poison)
-        bad = sum(self._poison)
-        if is_poison and len(self._poison) == POISON_WINDOW and 2 * bad > POISON_WINDOW:
-            raise PoisonedLane(
-                f"{bad} of the last {POISON_WINDOW} entries of lane {self._lane} cannot be read: the worker stops and "
-                "leaves them where they are; look at the dead letters, and at who writes the lane"
-            )
+        for i in range(n_entries):
+            self._poison.append(i in bad)
+            if i in bad and len(self._poison) == POISON_WINDOW and 2 * sum(self._poison) > POISON_WINDOW:
+                raise PoisonedLane(
+                    f"{sum(self._poison)} of the last {POISON_WINDOW} entries of lane {self._lane} cannot be read: the "
+                    "worker stops and leaves them where they are; look at the dead letters, and at who writes the lane"
+                )
 
     def _is_save_due(self) -> bool:
         is_late = anyio.current_time() - self._saved_s >= self._config.snapshot_s
         return is_late or self._unsaved_rows >= MAX_UNSAVED_ROWS
 
-    async def _commit(self, *, save: bool) -> None:
-        """Make the effects of what was applied since the last commit, with a snapshot when ``save``."""
+    def _is_show_due(self) -> bool:
+        return anyio.current_time() - self._shown_s >= self._config.hot_s
+
+    async def _commit(self, *, save: bool, show: bool) -> None:
+        """Make the effects of what was applied since the last commit, with a snapshot or hot state when asked."""
         if id_key(self._position) < id_key(self._applied_id):
             return  # still catching up with what an earlier owner committed
         pending, save = self._pending, save and self._unsaved_entries > 0
         if not pending.entries and not save:
             return
-        hot = {symbol: msgspec.json.encode(values) for symbol, values in self._processor.take_hot().items()}
+        # A snapshot forgets what changed before it, so hot state goes with it.
+        hot = self._processor.take_hot() if show or save else {}
         commit = Commit(
             before_id=self._applied_id,
             applied_id=self._position,
             entries=pending.entries,
             closed=tuple(pending.closed),
             dead=tuple(pending.dead),
-            hot=hot,
+            hot={symbol: msgspec.json.encode(values) for symbol, values in hot.items()},
             hot_ttl_s=self._hot_ttl_s,
-            snapshot=self._processor.snapshot() if save else None,
-            max_dead=self._config.max_entries,
+            parts=self._processor.take_snapshot() if save else None,
+            alerts=tuple(pending.alerts),
+            max_dead=self._config.max_dead_letters,
+            max_alerts=self._config.max_alerts,
         )
         await self._store.commit(self._lane, self._token, commit)
         self._applied_id = self._position
@@ -210,6 +254,8 @@ class LaneTask:
         self.counts.entries += commit.entries
         self.counts.dead += len(commit.dead)
         self.counts.commits += 1
+        if show or save:
+            self._shown_s = anyio.current_time()
         if save:
             await self._saved()
 
@@ -218,13 +264,3 @@ class LaneTask:
         self._saved_s = anyio.current_time()
         self.counts.snapshots += 1
         await self._store.trim(self._lane, self._config.max_entries)
-
-
-def _has_frame(entries: list[Entry]) -> bool:
-    return any(keys.FRAME in entry.fields for entry in entries)
-
-
-def _letter_of(entry_id: str, refused: tuple[Refused, ...]) -> DeadLetter:
-    """Return one dead letter for the rows that an entry lost; the payload is the frames of these rows."""
-    reasons = "; ".join(f"{len(part.rows)} rows: {part.reason}" for part in refused)
-    return DeadLetter(entry_id, reasons, pack_closed(tuple(part.rows for part in refused)))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from tapeline.streams import keys
+from tapeline.streams.blocks import Block, reply_of
 from tapeline.streams.store import (
     BEGINNING,
     Commit,
@@ -25,6 +26,10 @@ from tapeline.streams.store import (
     lease_error,
     moved_error,
 )
+from tapeline.streams.ticks import LATEST_NS
+
+_CLOCK_MS = LATEST_NS // 1_000_000
+"""Its clock stands at the end of time, so that no tick is ever ahead of it."""
 
 
 @dataclass(slots=True)
@@ -87,6 +92,7 @@ class MemoryLaneStore:
         self._n_lanes: int | None = None
         self._lanes: dict[int, _Lane] = {}
         self._workers: dict[str, float] = {}
+        self._alerts: list[tuple[str, bytes]] = []
 
     def _lane(self, lane: int) -> _Lane:
         return self._lanes.setdefault(lane, _Lane())
@@ -103,7 +109,7 @@ class MemoryLaneStore:
         await anyio.lowlevel.checkpoint()
         here, ids = self._lane(lane), []
         for fields in entries:
-            ids.append(f"{here.rows.added + 1}-0")
+            ids.append(f"{_CLOCK_MS}-{here.rows.added + 1}")
             here.rows.append(Entry(ids[-1], dict(fields)))
         if watermark_ns is not None:
             here.watermark_ns = watermark_ns
@@ -114,13 +120,19 @@ class MemoryLaneStore:
         await anyio.lowlevel.checkpoint()
         return self._lane(lane).watermark_ns
 
-    async def read(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
+    async def read(self, lane: int, after: str, *, count: int, block_s: float) -> Block:
         """See ``LaneStore``."""
-        return await self._lane(lane).rows.wait_after(after, count, block_s)
+        entries = await self._lane(lane).rows.wait_after(after, count, block_s)
+        return Block(reply_of(keys.rows(lane), ((entry.id, entry.fields) for entry in entries)))
 
     async def read_closed(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
         """See ``LaneStore``."""
         return await self._lane(lane).closed.wait_after(after, count, block_s)
+
+    async def read_alerts(self, *, count: int) -> list[tuple[str, bytes]]:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        return self._alerts[-count:]
 
     async def read_dead(self, lane: int, after: str, *, count: int) -> list[DeadLetter]:
         """See ``LaneStore``."""
@@ -176,9 +188,11 @@ class MemoryLaneStore:
         ends_s = anyio.current_time() + commit.hot_ttl_s
         here.hot.update({symbol: (value, ends_s) for symbol, value in commit.hot.items()})
         here.entries_applied += commit.entries
-        snapshot = (saved.snapshot, saved.snapshot_id)
-        if commit.snapshot is not None:
-            snapshot = (commit.snapshot, commit.applied_id)
+        self._alerts = [*self._alerts, *commit.alerts][-commit.max_alerts :]
+        snapshot = (saved.parts, saved.snapshot_id)
+        if commit.parts is not None:
+            parts = {name: part for name, part in {**saved.parts, **commit.parts}.items() if part}
+            snapshot = (parts, commit.applied_id)
         here.saved = Saved(*snapshot, commit.applied_id, saved.failing_id, saved.failures)
 
     async def count_failure(self, lane: int, token: str, entry_id: str) -> int:
@@ -187,7 +201,7 @@ class MemoryLaneStore:
         here = self._owned(lane, token)
         saved = here.saved
         failures = saved.failures + 1 if saved.failing_id == entry_id else 1
-        here.saved = Saved(saved.snapshot, saved.snapshot_id, saved.applied_id, entry_id, failures)
+        here.saved = Saved(saved.parts, saved.snapshot_id, saved.applied_id, entry_id, failures)
         return failures
 
     def _owned(self, lane: int, token: str) -> _Lane:
@@ -221,6 +235,5 @@ class MemoryLaneStore:
             last_id=here.rows.last_id,
             applied_id=here.saved.applied_id,
             snapshot_id=here.saved.snapshot_id,
-            snapshot_bytes=len(here.saved.snapshot or b""),
             watermark_ns=here.watermark_ns,
         )

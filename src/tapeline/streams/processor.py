@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from tapeline.core.types import BarFrame
+from tapeline.core.types import I64, BarFrame
+from tapeline.streams.ticks import TickRows
 
 HotRow = dict[str, float | int | str]
 """Newest values of one symbol by name. A missing number is absent, never NaN."""
@@ -25,11 +26,36 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that was found. ``id`` follows from what it is, so that finding it twice is finding it once."""
+
+    id: str
+    values: HotRow
+
+
+@dataclass(frozen=True, slots=True)
 class LaneOutput:
     """What one frame did. ``closed`` holds new bars and, with a higher revision, corrected ones."""
 
     closed: tuple[BarFrame, ...] = ()
     refused: tuple[Refused, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TicksOutput:
+    """What rows of ticks did.
+
+    Attributes
+    ----------
+    steps
+        (row, what it did), in order; rows without an effect to the outside are left out.
+    refused
+        (reason, int64 rows that were left out).
+    """
+
+    steps: tuple[tuple[int, LaneOutput], ...] = ()
+    refused: tuple[tuple[str, I64], ...] = ()
 
 
 class Processor(Protocol):
@@ -39,15 +65,22 @@ class Processor(Protocol):
         """Apply one frame; raise ``BadMessage``, and change nothing, when the whole frame makes no sense."""
         ...
 
+    def apply_ticks(self, rows: TickRows) -> TicksOutput:
+        """Apply ticks one after the other; how they are cut into calls must not change anything."""
+        ...
+
     def take_hot(self) -> Mapping[str, HotRow]:
         """Return the newest values of every symbol that changed since the last call."""
         ...
 
-    def snapshot(self) -> bytes:
-        """Return the whole state. Restoring it elsewhere continues to the bit."""
+    def take_snapshot(self) -> Mapping[str, bytes]:
+        """Return the parts of the state that changed since the last call, all at first; empty bytes: it is gone.
+
+        Restoring all parts elsewhere continues to the bit.
+        """
         ...
 
-    def restore(self, snapshot: bytes) -> None:
+    def restore(self, parts: Mapping[str, bytes]) -> None:
         """Take over a state; raise ``BadMessage`` when it is not one of ours."""
         ...
 

@@ -6,8 +6,18 @@ Checks come before the first write, because a script that fails half-way is not 
 
 from __future__ import annotations
 
-from tapeline.streams.keys import APPLIED_ID, ENTRIES_APPLIED, FAILING_ID, FAILURES, FRAME, PAYLOAD, REASON, SNAPSHOT
-from tapeline.streams.keys import SNAPSHOT_ID as SNAPSHOT_AT
+from tapeline.streams.keys import (
+    ALERT,
+    ALERT_ID,
+    APPLIED_ID,
+    ENTRIES_APPLIED,
+    FAILING_ID,
+    FAILURES,
+    FRAME,
+    PAYLOAD,
+    REASON,
+    SNAPSHOT_ID,
+)
 
 # KEYS: workers.  ARGV: worker id, life in ms.
 HEARTBEAT = """
@@ -46,31 +56,43 @@ end
 return {{'ok', tostring(redis.call('HINCRBY', KEYS[2], '{FAILURES.decode()}', 1))}}
 """
 
-# KEYS: lease, state, closed, dead, then one per hot symbol.
-# ARGV: token, before id, applied id, entries, "1" with a snapshot, the snapshot, how many closed, how many dead, most
-# dead letters kept, hot life in ms, then (id, payload) of the closed, (id, reason, payload) of the dead, hot values.
+# KEYS: lease, state, snapshot, closed, dead, alerts, then one per hot symbol.
+# ARGV: token, before id, applied id, entries, "1" with a snapshot, how many parts, closed, dead, alerts, most dead
+# letters and alerts kept, hot life in ms, then (name, part), (id, payload) of the closed, (id, reason, payload) of the
+# dead, (id, JSON) of the alerts, hot values.
 COMMIT = f"""
 {_CHECK_OWNER}
 local at = redis.call('HGET', KEYS[2], '{APPLIED_ID.decode()}') or '0-0'
 if at ~= ARGV[2] then return {{'moved', at}} end
-local n = 11
+local n = 13
+for _ = 1, ARGV[6] do
+  if ARGV[n + 1] == '' then
+    redis.call('HDEL', KEYS[3], ARGV[n])
+  else
+    redis.call('HSET', KEYS[3], ARGV[n], ARGV[n + 1])
+  end
+  n = n + 2
+end
 for _ = 1, ARGV[7] do
-  redis.call('XADD', KEYS[3], ARGV[n], '{FRAME.decode()}', ARGV[n + 1])
+  redis.call('XADD', KEYS[4], ARGV[n], '{FRAME.decode()}', ARGV[n + 1])
   n = n + 2
 end
 for _ = 1, ARGV[8] do
-  redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[9], ARGV[n], '{REASON.decode()}', ARGV[n + 1],
+  redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[10], ARGV[n], '{REASON.decode()}', ARGV[n + 1],
              '{PAYLOAD.decode()}', ARGV[n + 2])
   n = n + 3
 end
-for i = 5, #KEYS do
-  redis.call('SET', KEYS[i], ARGV[n], 'PX', ARGV[10])
+for _ = 1, ARGV[9] do
+  redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[11], '*',
+             '{ALERT_ID.decode()}', ARGV[n], '{ALERT.decode()}', ARGV[n + 1])
+  n = n + 2
+end
+for i = 7, #KEYS do
+  redis.call('SET', KEYS[i], ARGV[n], 'PX', ARGV[12])
   n = n + 1
 end
 redis.call('HSET', KEYS[2], '{APPLIED_ID.decode()}', ARGV[3])
 redis.call('HINCRBY', KEYS[2], '{ENTRIES_APPLIED.decode()}', ARGV[4])
-if ARGV[5] == '1' then
-  redis.call('HSET', KEYS[2], '{SNAPSHOT.decode()}', ARGV[6], '{SNAPSHOT_AT.decode()}', ARGV[3])
-end
+if ARGV[5] == '1' then redis.call('HSET', KEYS[2], '{SNAPSHOT_ID.decode()}', ARGV[3]) end
 return {{'ok', ''}}
 """

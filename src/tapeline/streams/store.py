@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tapeline.core.errors import ConfigError, TapelineError
+from tapeline.streams.blocks import Block
 
 BEGINNING = "0-0"
 """The id before every entry."""
@@ -82,8 +83,8 @@ class Saved:
 
     Attributes
     ----------
-    snapshot
-        State as of ``snapshot_id``; None before the first.
+    parts
+        State as of ``snapshot_id``, in named parts; none before the first.
     snapshot_id
         Last entry inside the snapshot; reading resumes after it.
     applied_id
@@ -92,7 +93,7 @@ class Saved:
         The entry on which the processor failed last, and how often.
     """
 
-    snapshot: bytes | None = None
+    parts: Mapping[str, bytes] = field(default_factory=dict)
     snapshot_id: str = BEGINNING
     applied_id: str = BEGINNING
     failing_id: str = ""
@@ -119,10 +120,13 @@ class Commit:
         Symbol -> JSON object.
     hot_ttl_s
         Life of the hot state in seconds.
-    snapshot
-        The whole state as of ``applied_id``, or None to leave the older one.
-    max_dead
-        Dead letters kept; the oldest beyond are dropped.
+    parts
+        Parts of the state that changed until ``applied_id``, or None to leave the older snapshot. Empty bytes remove a
+        part.
+    alerts
+        (id, JSON object) of what was found.
+    max_dead, max_alerts
+        Dead letters and alerts kept; the oldest beyond are dropped.
     """
 
     before_id: str
@@ -132,8 +136,10 @@ class Commit:
     dead: tuple[DeadLetter, ...] = ()
     hot: Mapping[str, bytes] = field(default_factory=dict)
     hot_ttl_s: float = 86_400.0
-    snapshot: bytes | None = None
+    parts: Mapping[str, bytes] | None = None
+    alerts: tuple[tuple[str, bytes], ...] = ()
     max_dead: int = 100_000
+    max_alerts: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +155,6 @@ class LaneProgress:
     last_id: str
     applied_id: str
     snapshot_id: str
-    snapshot_bytes: int
     watermark_ns: int | None
 
 
@@ -168,12 +173,16 @@ class LaneStore(Protocol):
         """Return the publisher's watermark, or None before the first."""
         ...
 
-    async def read(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
-        """Return entries after an id, waiting at most ``block_s`` real seconds for the first; [] when none came."""
+    async def read(self, lane: int, after: str, *, count: int, block_s: float) -> Block:
+        """Return entries after an id, waiting at most ``block_s`` real seconds for the first; none when none came."""
         ...
 
     async def read_closed(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
         """Return entries of closed bars after an id, as ``read`` does."""
+        ...
+
+    async def read_alerts(self, *, count: int) -> list[tuple[str, bytes]]:
+        """Return the newest alerts as (id, JSON object), oldest first."""
         ...
 
     async def read_dead(self, lane: int, after: str, *, count: int) -> list[DeadLetter]:

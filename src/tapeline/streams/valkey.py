@@ -7,7 +7,7 @@ sent twice (a second XADD would double its rows): the client's own retries are o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,6 +20,8 @@ from redis.exceptions import RedisError
 
 from tapeline.core.errors import ConfigError, StoreError, Unavailable
 from tapeline.streams import keys, scripts
+from tapeline.streams.blocks import Block
+from tapeline.streams.replies import RawArrays
 from tapeline.streams.store import (
     BEGINNING,
     Commit,
@@ -48,21 +50,28 @@ async def connect(address: str) -> AsyncIterator[ValkeyLaneStore]:
         ``redis://``, ``rediss://`` or ``unix://``, or the path of a unix socket.
     """
     url = f"unix://{address}" if address.startswith("/") else address
+    options: dict[str, Any] = {
+        "protocol": 2,  # the shape of stream replies differs in 3
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": _REPLY_TIMEOUT_S,
+        "socket_connect_timeout": 5.0,
+    }
     try:
-        client = Redis.from_url(
-            url,
-            protocol=2,  # the shape of stream replies differs in 3
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=_REPLY_TIMEOUT_S,
-            socket_connect_timeout=5.0,
-        )
+        client, reader = Redis.from_url(url, **options), Redis.from_url(url, **options, parser_class=RawArrays)
     except ValueError as error:
         raise ConfigError(f"streams.redis_url cannot be read: {error}") from error
+    for command in ("XREAD", "XREADGROUP", "XRANGE"):
+        reader.set_response_callback(command, _as_it_is)
     try:
-        yield ValkeyLaneStore(client)
+        yield ValkeyLaneStore(client, reader)
     finally:
         with anyio.CancelScope(shield=True):
+            await reader.aclose()
             await client.aclose()
+
+
+def _as_it_is(response: Any, **_: Any) -> Any:
+    return response or b""
 
 
 _DISK_FULL = "No space left on device"
@@ -72,8 +81,8 @@ _DISK_FULL = "No space left on device"
 class ValkeyLaneStore:
     """A ``LaneStore`` in Valkey. Made by ``connect``."""
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
+    def __init__(self, client: Redis, reader: Redis) -> None:
+        self._client, self._reader = client, reader
         self._heartbeat = client.register_script(scripts.HEARTBEAT)
         self._lease = client.register_script(scripts.LEASE)
         self._release = client.register_script(scripts.RELEASE)
@@ -126,13 +135,25 @@ class ValkeyLaneStore:
         found = await self._reply(self._client.get(keys.watermark(lane)))
         return None if found is None else int(found)
 
-    async def read(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
+    async def read(self, lane: int, after: str, *, count: int, block_s: float) -> Block:
         """See ``LaneStore``."""
-        return await self._read(keys.rows(lane), after, count, block_s)
+        return await self.read_block(keys.rows(lane), after, count=count, block_s=block_s)
+
+    async def read_block(self, key: bytes, after: str, *, count: int, block_s: float) -> Block:
+        """Return entries of any stream after an id, as ``read`` does."""
+        block = ("BLOCK", max(1, round(block_s * 1000))) if block_s > 0 else ()  # BLOCK 0 would wait for ever
+        command = ("XREAD", "COUNT", count, *block, "STREAMS", key, after)
+        execute: Callable[..., Awaitable[bytes]] = self._reader.execute_command
+        return Block(await self._reply(execute(*command)))
 
     async def read_closed(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
         """See ``LaneStore``."""
         return await self._read(keys.closed(lane), after, count, block_s)
+
+    async def read_alerts(self, *, count: int) -> list[tuple[str, bytes]]:
+        """See ``LaneStore``."""
+        found = await self._reply(self._client.xrevrange(keys.ALERTS, count=count))
+        return [(fields[keys.ALERT_ID].decode(), fields[keys.ALERT]) for _, fields in reversed(found)]
 
     async def read_dead(self, lane: int, after: str, *, count: int) -> list[DeadLetter]:
         """See ``LaneStore``."""
@@ -164,11 +185,12 @@ class ValkeyLaneStore:
 
     async def load(self, lane: int) -> Saved:
         """See ``LaneStore``."""
-        wanted = [keys.SNAPSHOT, keys.SNAPSHOT_ID, keys.APPLIED_ID, keys.FAILING_ID, keys.FAILURES]
-        reply = await self._reply(self._client.hmget(keys.state(lane), wanted))
-        snapshot, snapshot_id, applied_id, failing_id, failures = reply
+        pipe = self._client.pipeline(transaction=True)
+        pipe.hmget(keys.state(lane), [keys.SNAPSHOT_ID, keys.APPLIED_ID, keys.FAILING_ID, keys.FAILURES])
+        pipe.hgetall(keys.snapshot(lane))
+        (snapshot_id, applied_id, failing_id, failures), parts = await self._reply(pipe.execute())
         return Saved(
-            snapshot,
+            {name.decode(): part for name, part in parts.items()},
             _text(snapshot_id) or BEGINNING,
             _text(applied_id) or BEGINNING,
             _text(failing_id),
@@ -177,15 +199,25 @@ class ValkeyLaneStore:
 
     async def commit(self, lane: int, token: str, commit: Commit) -> None:
         """See ``LaneStore``."""
+        parts = commit.parts or {}
         args: list[Any] = [
-            *(token, commit.before_id, commit.applied_id, commit.entries),
-            *("0" if commit.snapshot is None else "1", commit.snapshot or b""),
-            *(len(commit.closed), len(commit.dead), commit.max_dead, round(commit.hot_ttl_s * 1000)),
+            *(token, commit.before_id, commit.applied_id, commit.entries, "0" if commit.parts is None else "1"),
+            *(len(parts), len(commit.closed), len(commit.dead), len(commit.alerts)),
+            *(commit.max_dead, commit.max_alerts, round(commit.hot_ttl_s * 1000)),
+            *(part for pair in parts.items() for part in pair),
             *(part for pair in commit.closed for part in pair),
             *(part for letter in commit.dead for part in (letter.id, letter.reason, letter.payload)),
+            *(part for pair in commit.alerts for part in pair),
             *commit.hot.values(),
         ]
-        names = [keys.lease(lane), keys.state(lane), keys.closed(lane), keys.dead(lane)]
+        names = [
+            keys.lease(lane),
+            keys.state(lane),
+            keys.snapshot(lane),
+            keys.closed(lane),
+            keys.dead(lane),
+            keys.ALERTS,
+        ]
         names.extend(keys.hot(lane, symbol) for symbol in commit.hot)
         _check(lane, await self._reply(self._commit(names, args)))
 
@@ -217,10 +249,9 @@ class ValkeyLaneStore:
         for key in (keys.rows(lane), keys.closed(lane), keys.dead(lane)):
             pipe.xlen(key)
         pipe.hmget(keys.state(lane), [keys.APPLIED_ID, keys.SNAPSHOT_ID, keys.ENTRIES_APPLIED])
-        pipe.hstrlen(keys.state(lane), keys.SNAPSHOT)
         pipe.xinfo_stream(keys.rows(lane))  # an error for a stream that nobody has written yet
         replies = await self._reply(pipe.execute(raise_on_error=False))
-        (owner, watermark), length, closed, dead, (applied_id, snapshot_id, applied), snapshot_bytes, info = replies
+        (owner, watermark), length, closed, dead, (applied_id, snapshot_id, applied), info = replies
         fresh = isinstance(info, Exception)
         return LaneProgress(
             lane=lane,
@@ -232,7 +263,6 @@ class ValkeyLaneStore:
             last_id=BEGINNING if fresh else _text(info["last-generated-id"]),
             applied_id=_text(applied_id) or BEGINNING,
             snapshot_id=_text(snapshot_id) or BEGINNING,
-            snapshot_bytes=snapshot_bytes,
             watermark_ns=None if watermark is None else int(watermark),
         )
 

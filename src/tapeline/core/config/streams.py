@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from tapeline.core.config.base import Count, NotNegative, Positive, Section
 
@@ -27,8 +27,53 @@ class StreamsConfig(Section, frozen=True):
     """Entries kept per lane; trimming never passes what is applied."""
     snapshot_s: Positive = 1.0
     """Longest time between two snapshots of a lane under load."""
+    hot_s: Positive = 0.25
+    """Longest time that hot state lags behind under backlog; without one it is shown with every batch."""
+    max_dead_letters: Count = 100_000
+    """Dead letters kept per lane; the oldest beyond are dropped."""
+    max_alerts: Count = 10_000
+    """Alerts kept in `alerts:stream`."""
     max_deliveries: Count = 5
     """Tries of one entry before it goes to the dead letters."""
+
+
+class PatternConfig(Section, frozen=True):
+    """When a closed bar is worth an alert. Volumes are multiples of the mean of the bars before. Read by ``live``."""
+
+    enabled: bool = True
+    window_bars: Annotated[int, Meta(ge=10, le=1000)] = 20
+    """Bars that say what is usual, and whose range a breakout leaves."""
+    leg_bars: Annotated[int, Meta(ge=1, le=100)] = 5
+    """Bars of one leg of a move."""
+    turn_bars: Annotated[int, Meta(ge=1, le=100)] = 3
+    """Bars since the turn of a reversal."""
+    volume_spike: Positive = 2.2
+    volume_breakout: Positive = 1.8
+    divergence: Positive = 1.5
+    momentum: Positive = 1.3
+    breakout: Positive = 1.8
+    reversal: Positive = 1.6
+    accumulation: Positive = 1.6
+    accumulation_max: Positive = 2.0
+    max_ratio: Positive = 10.0
+    """Above it a volume is told as this: a first trade after an hour is no record."""
+    breakout_pct: Positive = 0.3
+    momentum_pct: Positive = 0.5
+    leg_pct: Positive = 2.0
+    turn_pct: Positive = 1.0
+    still_pct: Positive = 0.1
+    """A move smaller than this is none."""
+    accumulation_rsi: tuple[float, float] = (45.0, 65.0)
+    regime_vol_pct: tuple[float, float, float] = (15.0, 20.0, 25.0)
+    """Yearly volatility of the symbol's own bars at which low ends, and high and panic begin."""
+    regime_factor: tuple[Positive, Positive, Positive, Positive] = (0.8, 1.0, 1.3, 1.8)
+    """What low, normal, high and panic make of every threshold."""
+
+    def __post_init__(self) -> None:
+        if self.leg_bars + self.turn_bars > self.window_bars:
+            raise ValueError("leg_bars and turn_bars together may not be more than window_bars")
+        if list(self.regime_vol_pct) != sorted(self.regime_vol_pct):
+            raise ValueError("regime_vol_pct must rise")
 
 
 class LiveConfig(Section, frozen=True):
@@ -45,3 +90,6 @@ class LiveConfig(Section, frozen=True):
     """Seconds after midnight UTC at which session VWAP, volume, high and low begin anew; 5 h is New York's midnight."""
     hot_ttl_s: Positive = 86_400.0
     """Life of a symbol's hot state in Valkey."""
+    rate: Annotated[float, Meta(ge=-0.5, le=1.0)] = 0.04
+    """Yearly rate, continuously compounded, for the Greeks of options."""
+    patterns: PatternConfig = field(default_factory=PatternConfig)

@@ -1,0 +1,194 @@
+"""Ticks in columns: what many entries say at once, and the words for what is wrong with one.
+
+In: the fields of an entry, or the payload of a frame of ticks.  Out: ``TickRows``.
+The grammar of an entry: ``symbol`` or ``tradingsymbol``; ``last_price`` or ``price``; ``bucket_incremental_volume`` or
+``volume`` (what traded since the last tick); ``exchange_timestamp`` (epoch in s, ms, us or ns, or ISO 8601 with its
+zone); optionally ``bid``, ``ask``, ``oi``, ``feed`` and ``label``. Numbers may be wrapped as numpy prints them:
+``np.float64(1.2)``. Everything else is refused with ``BadMessage``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tapeline.core.errors import BadMessage
+from tapeline.core.types import F64, I64, Label
+
+EARLIEST_NS = 631_152_000_000_000_000
+"""1990-01-01. An earlier event time is a zero or a wrong unit, not a market."""
+LATEST_NS = 4_102_444_800_000_000_000
+"""2100-01-01."""
+MAX_ENTRY_BYTES = 8 * 1024 * 1024
+"""Larger entries are refused unread."""
+MAX_SYMBOL_BYTES = 64
+NUMBERS = ("price", "volume", "bid", "ask", "oi")
+"""Columns of ``TickRows.numbers``."""
+NO_FEED = "ticks"
+"""Feed of a tick that names none."""
+
+Origin = tuple[str, Label]
+"""Feed and label of a row. They are never mixed inside a bar frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class TickRows:
+    """Trades in the order in which they are applied.
+
+    Attributes
+    ----------
+    symbols
+        Names, each once.
+    origins
+        Feeds and labels, each once.
+    symbol, origin
+        int64 (n,) index into ``symbols`` and ``origins``.
+    event_ns
+        int64 (n,) when it traded, in UTC nanoseconds.
+    numbers
+        float64 (n, 5): ``NUMBERS``. Bid, ask and open interest are NaN where they are not known.
+    """
+
+    symbols: tuple[str, ...]
+    origins: tuple[Origin, ...]
+    symbol: I64
+    origin: I64
+    event_ns: I64
+    numbers: F64
+
+    def __len__(self) -> int:
+        return self.event_ns.size
+
+    def take(self, rows: I64) -> TickRows:
+        """Return the given rows, in that order, with the names that they need."""
+        kept, symbol = np.unique(self.symbol[rows], return_inverse=True)
+        names = tuple(self.symbols[i] for i in kept.tolist())
+        return TickRows(names, self.origins, symbol, self.origin[rows], self.event_ns[rows], self.numbers[rows])
+
+    @staticmethod
+    def concat(parts: Sequence[TickRows]) -> TickRows:
+        """Join rows in their order."""
+        if len(parts) == 1:
+            return parts[0]
+        names: dict[str, int] = {}
+        origins: dict[Origin, int] = {}
+        symbol, origin = [], []
+        for part in parts:
+            to_name = np.array([names.setdefault(name, len(names)) for name in part.symbols], np.int64)
+            to_origin = np.array([origins.setdefault(each, len(origins)) for each in part.origins], np.int64)
+            symbol.append(to_name[part.symbol])
+            origin.append(to_origin[part.origin])
+        return TickRows(
+            tuple(names),
+            tuple(origins),
+            np.concatenate(symbol),
+            np.concatenate(origin),
+            np.concatenate([part.event_ns for part in parts]),
+            np.concatenate([part.numbers for part in parts]),
+        )
+
+
+def parse_tick(fields: Mapping[bytes, bytes]) -> TickRows:
+    """Return the one row that an entry's fields say; raise ``BadMessage`` with the reason when they say none."""
+    if sum(map(len, fields.values())) + sum(map(len, fields)) > MAX_ENTRY_BYTES:
+        raise BadMessage(f"too large: a tick of more than the {MAX_ENTRY_BYTES:,} bytes that are accepted")
+    symbol = _text(fields, b"symbol", b"tradingsymbol")
+    if len(symbol.encode()) > MAX_SYMBOL_BYTES:
+        raise BadMessage(f"symbol {symbol[:20]!r}... is longer than {MAX_SYMBOL_BYTES} bytes")
+    numbers = [_number(fields, b"last_price", b"price"), _number(fields, b"bucket_incremental_volume", b"volume")]
+    numbers += [_number(fields, name) if fields.get(name) else math.nan for name in (b"bid", b"ask", b"oi")]
+    event_ns = _moment_ns(_text(fields, b"exchange_timestamp"))
+    check_times(np.array([event_ns], np.int64))
+    zero = np.zeros(1, np.int64)
+    origin = origin_of(fields.get(b"feed"), fields.get(b"label"))
+    return TickRows((symbol,), (origin,), zero, zero, np.array([event_ns], np.int64), np.array([numbers]))
+
+
+def origin_of(feed: bytes | None, label: bytes | None) -> Origin:
+    """Return feed and label as an entry writes them; a tick that says nothing is real and of no named feed."""
+    try:
+        name = feed.decode().strip() if feed else NO_FEED
+    except UnicodeDecodeError as error:
+        raise BadMessage("field feed is not UTF-8") from error
+    if not label:
+        return name, Label.REAL
+    try:
+        return name, Label(label.decode())
+    except ValueError as error:
+        raise BadMessage(f"label {label[:40]!r} is none of {', '.join(Label)}") from error
+
+
+def check_times(event_ns: I64) -> None:
+    """Raise ``BadMessage`` when a time lies outside 1990..2100."""
+    outside = (event_ns < EARLIEST_NS) | (event_ns > LATEST_NS)
+    if outside.any():
+        raise BadMessage(f"time {int(event_ns[outside][0])} ns lies outside 1990..2100: wrong unit, or zero")
+
+
+def _text(fields: Mapping[bytes, bytes], *names: bytes) -> str:
+    for name in names:
+        if (raw := fields.get(name)) is not None:
+            try:
+                text = raw.decode().strip()
+            except UnicodeDecodeError as error:
+                raise BadMessage(f"field {name.decode()} is not UTF-8") from error
+            if text:
+                return text
+    raise BadMessage(f"a tick without {' or '.join(name.decode() for name in names)}")
+
+
+def _number(fields: Mapping[bytes, bytes], *names: bytes) -> float:
+    text = _text(fields, *names)
+    bare = text[text.find("(") + 1 : -1] if text.startswith("np.") and text.endswith(")") else text
+    try:
+        value = float(bare)
+    except ValueError as error:
+        raise BadMessage(f"{names[0].decode()} is {text[:40]!r}, not a number") from error
+    if not math.isfinite(value):
+        raise BadMessage(f"{names[0].decode()} is {text[:40]!r}, not a finite number")
+    return value
+
+
+def _moment_ns(text: str) -> int:
+    """Return an exchange time in nanoseconds; its unit is told by its size."""
+    try:
+        whole = int(text) if len(text) <= 40 else _refuse_moment(text)
+    except ValueError:
+        return _fractional_or_iso_ns(text)
+    for limit, unit_ns in ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3)):
+        if abs(whole) < limit:
+            return _bounded(whole * unit_ns, text)
+    return _bounded(whole, text)
+
+
+def _bounded(event_ns: int, text: str) -> int:
+    return event_ns if abs(event_ns) < 2**63 else _refuse_moment(text)
+
+
+def _fractional_or_iso_ns(text: str) -> int:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return _iso_ns(text)
+    if not math.isfinite(seconds) or abs(seconds) > 1e11:
+        return _refuse_moment(text)
+    return _bounded(round(seconds * 1e6) * 1000, text)  # a double holds epoch seconds to the microsecond, no further
+
+
+def _iso_ns(text: str) -> int:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return _refuse_moment(text)
+    if moment.tzinfo is None:
+        raise BadMessage(f"exchange_timestamp {text[:40]!r} has no time zone")
+    since = moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return (since // dt.timedelta(microseconds=1)) * 1000
+
+
+def _refuse_moment(text: str) -> int:
+    raise BadMessage(f"exchange_timestamp {text[:40]!r} is neither an epoch nor ISO 8601")
