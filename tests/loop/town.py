@@ -38,6 +38,7 @@ from tapeline.feed.vendors.google_news import GoogleNews, news_host
 from tapeline.live.state import LaneState
 from tapeline.loop.desk import Book, Desk, Vendors
 from tapeline.loop.opening import open_book
+from tapeline.loop.research import Research
 from tapeline.loop.session import run_session
 from tapeline.store import queries
 from tapeline.store.batch import LedgerEvent
@@ -196,6 +197,7 @@ class Town:
     config: Config = CONFIG
     store: MemoryLaneStore = field(default_factory=MemoryLaneStore)
     now_ns: int = BEFORE.close_ns
+    research: Callable[[LogicalClock], Research] = lambda _clock: Research()
 
     @asynccontextmanager
     async def desk(self) -> AsyncIterator[Desk]:
@@ -214,7 +216,7 @@ class Town:
             await group.start(worker)
             try:
                 async with actor(clock):
-                    yield Desk(self.config, clock, CALENDAR, vendors, self.store, journal)
+                    yield Desk(self.config, clock, CALENDAR, vendors, self.store, journal, self.research(clock))
             finally:
                 self.now_ns = clock.now_ns()
                 group.cancel_scope.cancel()
