@@ -6,27 +6,34 @@ import pytest
 from tests.feed.vendors.desk import response
 from tests.feed.worlds import run
 
-from tapeline.core.clock import LogicalClock, sleep_s
+from tapeline.core.clock import LogicalClock, sleep_s, together
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.feed.vendors.badge import Badge, Lent, Refusal, unless_refused
 
 
 class _Lender:
-    """Lends badges with rising numbers, and takes those from ``least`` on."""
+    """Lends badges with rising numbers, and takes those from ``least`` on; all who ask together get the same."""
 
-    def __init__(self, clock: LogicalClock, *, least: int = 0, lends: Kind = Kind.VALUE) -> None:
+    def __init__(self, clock: LogicalClock, *, least: int = 0, lends: Kind = Kind.VALUE, pause_s: float = 0.0) -> None:
         self.badge: Badge[int] = Badge(self.obtain, clock=clock)
         self.lent, self.asked = 0, 0
         self.least, self.lends = least, lends
+        self.clock, self.pause_s = clock, pause_s
+        self.since_ns = -1
 
     async def obtain(self) -> Outcome[Lent[int]]:
-        self.lent += 1
+        if self.since_ns != self.clock.now_ns() or not self.pause_s:
+            self.lent += 1
+            self.since_ns = self.clock.now_ns()
+        lent = self.lent
+        await sleep_s(self.clock, self.pause_s)
         if self.lends is not Kind.VALUE:
             return nothing(self.lends, source="lender", reason="shut")
-        return value_of(Lent(self.lent, 10.0), source="lender")
+        return value_of(Lent(lent, 10.0), source="lender")
 
     async def ask(self, badge: int) -> Outcome[str | Refusal]:
         self.asked += 1
+        await sleep_s(self.clock, self.pause_s)
         return value_of(Refusal.REFUSED if badge < self.least else f"by {badge}", source="vendor")
 
 
@@ -46,6 +53,20 @@ def test_a_refused_badge_is_renewed_once() -> None:
         return (await lender.badge.use(lender.ask)).unwrap(), lender.lent, lender.asked
 
     assert run(main) == ("by 2", 2, 2)
+
+
+def test_tasks_that_are_refused_together_all_get_a_fresh_badge() -> None:
+    async def main(clock: LogicalClock) -> tuple[list[str], int]:
+        lender = _Lender(clock, least=2, pause_s=1.0)
+        answers: list[str] = []
+
+        async def one() -> None:
+            answers.append((await lender.badge.use(lender.ask)).unwrap())
+
+        await together(clock, [one] * 3)
+        return answers, lender.lent
+
+    assert run(main) == (["by 2"] * 3, 2)
 
 
 def test_a_fresh_badge_that_is_refused_as_well_is_an_error() -> None:

@@ -75,7 +75,7 @@ class Badge(Generic[B]):
             answer = await ask(badge)
             if not isinstance(answer.value, Refusal):
                 return answer.map(_only)
-            if self._kept is not None and self._kept[0] is badge:  # not one that another task has renewed meanwhile
+            if self._kept is not None and self._kept[0] == badge:  # not one that another task has renewed meanwhile
                 self._kept = None
         reason = "a fresh credential is refused as well"
         return nothing(Kind.ERROR, source=answer.source, reason=reason, as_of_ns=answer.as_of_ns)
