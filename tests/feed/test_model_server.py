@@ -14,6 +14,7 @@ from tests.feed.models import installed_weights, running_model
 from tapeline.core.config import LlmConfig
 from tapeline.core.errors import ProcessDied
 from tapeline.core.outcome import Kind
+from tapeline.feed.llm import estimate_tokens
 from tapeline.feed.model_server import MAX_CONTEXT, find_model, server_argv
 
 
@@ -66,6 +67,26 @@ def test_the_real_model_answers_on_this_machine_only_and_ends_with_zero(tmp_path
         assert answer.status_code == 200
         assert answer.headers.get("access-control-allow-origin", "") == ""
     assert child.poll() == 0
+
+
+TEXTS = (
+    "What did the latest news change for the company, and why do commentators expect a higher price?",
+    "\n".join(f"measure_{i}_pct: {-i * 13.37:.4g}" for i in range(40)),
+    "free_cash_flow_usd: 2.3e+11\nbbands_pctb: 0.4791\n[P1] <<Sales (up 40 %) -- beat; EPS $1.25!>>",
+    "GOLDMAN UPGRADES WHIRLPOOL TO BUY, SEES UPSIDE TO CONSENSUS EBITDA; WHR UP IN PREMARKET TRADING",
+    "yolo'd my whole acct into $AAPL calls lol, tendies incoming!!! http://example.com/r/wsb?x=1&y=2",
+    "Überraschung: 株価が上がった 🚀🚀 — “цена” растёт",
+    "9" * 200,
+)
+
+
+@pytest.mark.process
+def test_of_what_people_write_an_estimate_of_tokens_is_never_below_the_real_models_count(tmp_path: Path) -> None:
+    with running_model(tmp_path) as (url, _child):
+        for text in TEXTS:
+            body = {"content": text}
+            answer = httpx2.post(f"{url.removesuffix('/v1')}/tokenize", json=body, trust_env=False)
+            assert len(answer.json()["tokens"]) <= estimate_tokens(text), text
 
 
 @pytest.mark.process
