@@ -101,6 +101,16 @@ def test_a_fault_holds_only_between_its_times_and_on_its_route(tmp_path: Path) -
     assert weather.fate("/rss/search", "", at("10:30")).status is None
 
 
+def test_a_fault_of_a_family_strikes_all_its_routes_and_no_others(tmp_path: Path) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text('[[fault]]\nkind = "status"\nprobability = 1.0\nfamily = "reddit"\n')
+    weather = Weather(load_plan(file), 7)
+    assert weather.fate("/r/stocks/hot", "", 5, "reddit").status == 500
+    assert weather.fate("/api/v1/access_token", "", 5, "reddit").status == 500
+    assert weather.fate("/v1/chat/completions", "", 5, "chat").status is None
+    assert weather.fate(BARS, "", 5, "data").status is None
+
+
 def test_a_plan_may_be_json(tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     file.write_text('{"fault": [{"kind": "stall", "probability": 1, "from_time": "09:30:00"}]}')
@@ -113,6 +123,7 @@ def test_a_plan_may_be_json(tmp_path: Path) -> None:
         "[[fault]]\nkind = 'flood'\nprobability = 1.0",
         "[[fault]]\nkind = 'stall'\nprobability = 2.0",
         "colour = 1",
+        "[[fault]]\nkind = 'stall'\nprobability = 1.0\nfamily = 'nobody'",
         "= =",
     ],
 )

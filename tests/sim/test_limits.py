@@ -47,6 +47,12 @@ def test_a_refusal_names_the_second_at_which_a_slot_is_free_again() -> None:
     assert sliding.take(1_061 * NS_PER_S).served
 
 
+def test_a_limit_may_have_another_window() -> None:
+    sliding = SlidingLimit(2, NS_PER_S)
+    assert [sliding.take(5).served for _ in range(3)] == [True, True, False]
+    assert sliding.take(NS_PER_S + 5).served
+
+
 def test_the_peak_is_counted_over_sliding_windows_and_per_family() -> None:
     stats = Stats()
     for second in (0, 59, 59, 61, 200):

@@ -26,7 +26,7 @@ def everything(talk: Crowd, now_ns: int) -> list[tuple[Post, list[Comment]]]:
 
 
 @given(st.integers(1, 389), st.integers(0, 60 * 10**9 - 1))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_no_post_and_no_comment_changes_with_the_future(minute: int, into_ns: int) -> None:
     now_ns = at("09:30") + minute * MINUTE_NS + into_ns
     assert everything(crowd(), now_ns) == everything(crowd(with_other_future(MARKET, minute)), now_ns)

@@ -28,7 +28,7 @@ def everything(made: Studio, now_ns: int) -> list[tuple[Video, list[str]]]:
 
 
 @given(st.integers(1, 389), st.integers(0, 60 * 10**9 - 1))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_no_video_and_no_word_changes_with_the_future(minute: int, into_ns: int) -> None:
     now_ns = at("09:30") + minute * MINUTE_NS + into_ns
     assert everything(studio(), now_ns) == everything(studio(with_other_future(WORLD, minute)), now_ns)

@@ -142,6 +142,7 @@ def test_yfinance_reads_company_data(sim: Process, tmp_path: Path) -> None:
         assert "Purchases" in list(ticker.insider_purchases.iloc[:, 0])
         assert ticker.calendar["Earnings Date"] > [dt.date(2010, 5, 6)]
         assert len(ticker.earnings_history) == 4
+        assert {"10-K", "10-Q", "8-K"} <= {filing["type"] for filing in ticker.sec_filings}
         assert len(ticker.history(period="1mo")) > 15
         assert 10 < len(ticker.history(period="1d", interval="5m")) < 20
 

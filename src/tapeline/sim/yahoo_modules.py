@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tapeline.core.types import NS_PER_S
-from tapeline.sim.clock import new_york_day
+from tapeline.sim.clock import NEW_YORK, new_york_day
 from tapeline.sim.company import INSIDER_DAYS, INSIDERS, REPORT_TIME, Company, epoch_s, moment_s
 from tapeline.sim.faults import draw
+from tapeline.sim.filings import DESCRIPTIONS, cik_of, filings_of
 
 GAPS = 0.03
 """Fraction of fields that a company lacks for no reason that anybody could see."""
@@ -254,6 +255,24 @@ def earnings_history(company: Company, _: int) -> Fields | None:
     return {"history": rows[::-1]}
 
 
+def sec_filings(company: Company, now_ns: int) -> Fields:
+    """Return what has been filed with the SEC, newest first, and where."""
+    now = dt.datetime.fromtimestamp(now_ns // NS_PER_S, NEW_YORK)
+    base = f"https://www.sec.gov/Archives/edgar/data/{cik_of(company.symbol)}"
+    rows = [
+        {
+            "date": filing.filed.isoformat(),
+            "epochDate": moment_s(filing.filed, filing.time),
+            "type": filing.form,
+            "title": DESCRIPTIONS[filing.form],
+            "edgarUrl": f"{base}/{filing.folder}/{filing.document}",
+            "maxAge": 1,
+        }
+        for filing in filings_of(company, now.date(), now.time())
+    ]
+    return {"filings": rows}
+
+
 MODULES: dict[str, Callable[[Company, int], Fields | None]] = {
     "assetProfile": asset_profile,
     "summaryProfile": asset_profile,
@@ -266,6 +285,7 @@ MODULES: dict[str, Callable[[Company, int], Fields | None]] = {
     "price": price,
     "quoteType": quote_type,
     "recommendationTrend": recommendation_trend,
+    "secFilings": sec_filings,
     "summaryDetail": summary_detail,
 }
 
