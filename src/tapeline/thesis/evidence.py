@@ -58,8 +58,9 @@ async def answer_question(symbol: str, question: Question, llm: LanguageModel) -
     head = f"Stock with the symbol {symbol}. {asked}\nCite what you used."
     quotations = [quotation(mark, text) for mark, text in shown.chunks]
     user = compose(head, [line for _, line in shown.facts], quotations, llm.max_context_tokens)
-    known = [name for name, line in shown.facts if line in user]
-    known += [mark for mark, text in shown.chunks if quotation(mark, text) in user]
+    lines = set(user.splitlines())
+    known = [name for name, line in shown.facts if line in lines]
+    known += [mark for mark, text in shown.chunks if quotation(mark, text) in lines]
     outcome = await llm.ask(SYSTEM, user, _reply_to(known), max_tokens=llm.max_answer_tokens)
     return outcome.map(
         lambda reply: Answer(
