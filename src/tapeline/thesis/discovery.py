@@ -133,7 +133,7 @@ class _Case:
 
 
 class Scoreboard:
-    """The points of every ticker. Pure: the order of the texts decides when a ticker is found, not how it scores.
+    """The points of every ticker. Pure: the order of different texts decides when a ticker is found, not its score.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class Scoreboard:
     min_score
         Points from which a ticker is found.
     as_of_ns
-        Now; later texts and those older than ``MAX_AGE_S`` do not count.
+        Now; texts older than ``MAX_AGE_S`` do not count.
     """
 
     def __init__(self, universe: Collection[str], *, min_score: float, as_of_ns: int) -> None:

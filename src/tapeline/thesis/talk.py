@@ -13,9 +13,6 @@ from tapeline.feed.vendors.reddit import Reddit, RedditPost
 from tapeline.feed.vendors.youtube import Video, YouTube
 from tapeline.thesis.discovery import Hear, Place, Text
 
-TRUSTED_CHANNELS = frozenset(
-    {"benzinga", "bloomberg television", "cnbc television", "investor's business daily", "yahoo finance"}
-)
 TRUSTED = 1.5
 """Weight of a channel with an editor."""
 
@@ -71,7 +68,7 @@ class YouTubeTalk:
     youtube
         Asks.
     config
-        Which searches.
+        Which searches, and which channels have an editor.
     """
 
     name = YouTube.name
@@ -79,6 +76,7 @@ class YouTubeTalk:
     def __init__(self, youtube: YouTube, config: YouTubeConfig) -> None:
         self._youtube = youtube
         self._config = config
+        self._trusted = frozenset(channel.casefold() for channel in config.trusted_channels)
 
     async def read(self, hear: Hear) -> tuple[Outcome[int], ...]:
         """Tell every text; return an outcome for each search and each transcript. See ``TalkSource``."""
@@ -98,5 +96,5 @@ class YouTubeTalk:
         return tuple(asked)
 
     def _text(self, video: Video, place: Place, words: str) -> Text:
-        weight = TRUSTED if video.channel.casefold() in TRUSTED_CHANNELS else 1.0
+        weight = TRUSTED if video.channel.casefold() in self._trusted else 1.0
         return Text(self.name, video.video_id, place, video.event_ns, words, video.channel, weight)

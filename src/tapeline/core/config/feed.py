@@ -60,6 +60,14 @@ class YouTubeConfig(Section, frozen=True):
     """Older videos are not read."""
     queries: tuple[str, ...] = ("stock market today", "stocks to watch")
     """Searches of the discovery; a search costs 100 of the 10,000 units that a key has in a day."""
+    trusted_channels: tuple[str, ...] = (
+        "Benzinga",
+        "Bloomberg Television",
+        "CNBC Television",
+        "Investor's Business Daily",
+        "Yahoo Finance",
+    )
+    """Channels with an editor; what is said there counts half as much again."""
     languages: tuple[str, ...] = ("en", "en-US", "en-GB")
     """Of transcripts, the first that there is."""
 
