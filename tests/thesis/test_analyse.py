@@ -6,15 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import httpx2
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.feed.worlds import run
 from tests.thesis.dossiers import FACTS, NOW_NS, TEXTS, FakeModel, changed, collected, failing, fill
 
-from tapeline.core.config import ThesisConfig
+from tapeline.core.clock import LogicalClock
+from tapeline.core.config import FeedConfig, LlmConfig, ThesisConfig
 from tapeline.core.outcome import Kind, Outcome, value_of
 from tapeline.core.types import Dossier, Label
+from tapeline.feed.gateway import Gateway
+from tapeline.feed.llm import ChatModel, llm_feed, llm_host
 from tapeline.thesis.analyse import NO_MODEL, action_of, analyse, dossier_id
 from tapeline.thesis.collect import Collected
 from tapeline.thesis.prompts import fact_line
@@ -74,6 +79,28 @@ def test_a_dead_model_leaves_the_prior_and_says_what_is_missing() -> None:
     assert dossier.degraded[0] == "the questions are the fixed ones: the model is dead"
     assert dossier.degraded[-1].startswith("no synthesis, so the model has no part in the conviction")
     assert len(dossier.degraded) == 7
+
+
+def test_a_dead_server_is_left_alone_after_a_few_tries_and_the_dossier_says_why() -> None:
+    asked = 0
+
+    def dead(request: httpx2.Request) -> httpx2.Response:
+        nonlocal asked
+        asked += 1
+        raise httpx2.ConnectError("connection refused")
+
+    async def main(clock: LogicalClock) -> Dossier:
+        llm, transport = LlmConfig(), httpx2.MockTransport(dead)
+        host = llm_host(llm, clock, base_url="http://127.0.0.1:1/v1")
+        feed = llm_feed(llm, FeedConfig(breaker_failures=5))
+        async with Gateway([host], config=feed, clock=clock, transport=transport, replay=True) as gateway:
+            return (await analyse(collected(), ChatModel(gateway, llm), CONFIG)).unwrap()
+
+    dossier = run(main, start_ns=NOW_NS)
+    assert asked <= 8
+    assert dossier.conviction == dossier.prior
+    assert "connection refused" in dossier.degraded[0]
+    assert "breaker is open" in dossier.degraded[-1]
 
 
 def test_a_failed_synthesis_differs_from_a_genuine_hold() -> None:
