@@ -62,7 +62,7 @@ def common(
     configure_logging(log_level)
 
 
-for verb in (demo, run_node, train, audit, poll, watchlist, status, settings, warm, sample, simulate, bench, process):
+for verb in (demo, run_node, train, audit, poll, sync, import_, watchlist, status, settings, warm, sample, simulate, bench, process):
     verb.add_to(app)
 
 
