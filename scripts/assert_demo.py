@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sys
 
-KEYS = "symbols traded polls requests ticks bars scan_ms candidates signals orders fills equity wall_s errors"
+KEYS = (
+    "symbols traded polls requests ticks bars scan_ms candidates signals orders fills equity "
+    "discovered dossiers llm_calls loop_s wall_s errors"
+)
 
 
 def main() -> int:
@@ -18,6 +21,9 @@ def main() -> int:
         "no errors": result.get("errors") == 0,
         "at least one fill": result.get("fills", 0) >= 1,
         "at least one signal": result.get("signals", 0) >= 1,
+        "at least 8 dossiers": result.get("dossiers", 0) >= 8,
+        "a model was asked": result.get("llm_calls", 0) >= 7 * 8,
+        "nothing degraded": result.get("degraded") == [],
         "under 60 s": result.get("wall_s", 1e9) < 60,
     }
     broken = [name for name, kept in promises.items() if not kept]

@@ -1,4 +1,4 @@
-"""``status`` asks the running node's stream server where every lane stands."""
+"""``status`` asks the running node's stream server where every lane stands, and says where its page is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def status(as_json: JsonOption = False) -> None:
     note = _note(home)
     lanes = anyio.run(lane_progress, note.valkey, home)
     if as_json:
-        told: dict[str, Any] = {"node": note, "lanes": lanes}
+        # The token stays in the note, which only its owner can read.
+        told: dict[str, Any] = {"node": msgspec.structs.replace(note, token=""), "lanes": lanes}
         typer.echo(msgspec.json.encode(told).decode())
         return
     from rich.console import Console
@@ -37,7 +38,10 @@ def status(as_json: JsonOption = False) -> None:
     for lane in lanes:
         owner = lane.owner or "nobody"
         table.add_row(str(lane.lane), owner, str(lane.lag), str(lane.length), str(lane.dead), lane.applied_id)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if note.api:
+        console.print(f"page: {note.api} (token for starting runs: {home.note_path})")
 
 
 def _note(home: Home) -> Any:

@@ -59,7 +59,7 @@ class Progress:
         self.started_ns = self._clock.now_ns()
         self.phases = dict.fromkeys(PHASES if mode == "sequential" else ("pipeline",), "waiting")
         self.counters = dict.fromkeys(self.counters, 0)
-        self._history, self._detail = {}, {}
+        self._history, self._detail, self.degraded = {}, {}, {}
         self._keep(RUN, "started", note)
         self.say(f"a {mode} run began: {note}")
 
