@@ -31,7 +31,7 @@ def main(url: str, folder: Path) -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="dark")
         phone = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="light")
         page.goto(f"{url}/#/loop")
-        page.locator(".tickers li[data-stage='analyzing']").nth(1).wait_for(timeout=WAIT_MS)
+        page.locator(".tickers li[data-stage='trading']").nth(2).wait_for(timeout=WAIT_MS)
         page.screenshot(path=folder / "loop.png")
         page.goto(f"{url}/#/map")
         page.locator(".time", has_text="14:4").wait_for(timeout=WAIT_MS)

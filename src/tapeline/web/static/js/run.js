@@ -1,7 +1,7 @@
 // The button that starts a run, and the dialog that asks for the node's token. The token stays in this tab's session.
 
 import { el, setText } from "./dom.js";
-import { ask } from "./store.js";
+import { ask, refusal } from "./store.js";
 
 const KEY = "tapeline.token";
 
@@ -34,8 +34,9 @@ export function runButton(store) {
       setText(said, answer.message);
       dialog.close();
     } catch (error) {
-      if (error.status === 401) sessionStorage.removeItem(KEY);
-      setText(wrong, error.message);
+      const { status, message } = refusal(error);
+      if (status === 401) sessionStorage.removeItem(KEY);
+      setText(wrong, message);
     } finally {
       send.disabled = false;
     }

@@ -1,7 +1,7 @@
 // The search field: '/' goes there, letters narrow, arrows choose, Enter opens the symbol.
 
 import { el, fill } from "./dom.js";
-import { ask } from "./store.js";
+import { ask, refusal } from "./store.js";
 
 const SHOWN = 8;
 
@@ -10,10 +10,16 @@ export function bindSearch(store) {
   const list = document.getElementById("found");
   let symbols = [];
   let chosen = -1;
+  let missing = "Asking the node …";
 
   async function learn() {
-    const tiles = store.parts.market ?? (await ask("/api/market").catch(() => []));
-    symbols = tiles.map((tile) => ({ symbol: tile.symbol, sector: tile.sector }));
+    try {
+      const tiles = store.parts.market ?? (await ask("/api/market"));
+      symbols = tiles.map((tile) => ({ symbol: tile.symbol, sector: tile.sector }));
+      missing = symbols.length ? "No such symbol" : "The market is not there yet";
+    } catch (error) {
+      missing = refusal(error).message;
+    }
     show();
   }
 
@@ -36,7 +42,7 @@ export function bindSearch(store) {
         el("span", {}, sector),
       ),
     );
-    const none = input.value.trim() && symbols.length ? el("li", { class: "none" }, "No such symbol") : null;
+    const none = input.value.trim() ? el("li", { class: "none" }, missing) : null;
     fill(list, rows.length ? rows : none);
     list.hidden = !list.childElementCount || document.activeElement !== input;
     input.setAttribute("aria-expanded", String(!list.hidden));

@@ -17,6 +17,12 @@ export class Refused extends Error {
   }
 }
 
+/** What may go wrong with a request, in a sentence; `status` is 0 when there was no answer. */
+export function refusal(error) {
+  if (!(error instanceof Refused)) throw error;
+  return error;
+}
+
 /** Ask the API; an answer that is no success becomes an error with the node's own sentence. */
 export async function ask(path, options = {}) {
   let answer;
@@ -25,8 +31,13 @@ export async function ask(path, options = {}) {
   } catch {
     throw new Refused(0, "The node does not answer.");
   }
-  const body = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(answer.status, body?.detail ?? `The node answered with ${answer.status}.`);
+  let body;
+  try {
+    body = await answer.json();
+  } catch {
+    throw new Refused(answer.status, answer.ok ? "The node's answer broke off." : `The node answered with ${answer.status}.`);
+  }
+  if (!answer.ok) throw new Refused(answer.status, body.detail);
   return body;
 }
 
@@ -98,7 +109,7 @@ export class Store {
       this.have[name] = tag;
       this.complain("");
     } catch (error) {
-      this.complain(error.message);
+      this.complain(refusal(error).message);
       rest = COME_BACK_MS;
     }
     setTimeout(() => {

@@ -66,7 +66,9 @@ export function loopView(store) {
     const over = shown.every((ticker) => ENDS.has(ticker.stage));
     const to = over ? Math.max(...moments) : Math.max(now, ...moments);
     const ticks = to > from ? [0, 0.25, 0.5, 0.75, 1] : [];
-    fill(axis.firstChild, ticks.map((t) => el("time", { style: { left: `${100 * t}%` } }, (to - from < 6e11 ? f.time : f.minute)(from + t * (to - from)))));
+    const texts = ticks.map((t) => (to - from < 6e11 ? f.time : f.minute)(from + t * (to - from)));
+    const marks = ticks.map((t, at) => texts[at] !== texts[at - 1] && el("time", { style: { left: `${100 * t}%` } }, texts[at]));
+    fill(axis.firstChild, marks);
     keyed(rows, shown, (ticker) => ticker.symbol, makeTicker, (node, ticker) => showTicker(node, ticker, from, to));
   }
 

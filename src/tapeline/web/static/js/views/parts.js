@@ -7,7 +7,8 @@ export const empty = (title, sentence) => el("div", { class: "empty" }, el("stro
 
 export const symbolLink = (symbol) => el("a", { class: "symbol", href: `#/symbol/${encodeURIComponent(symbol)}` }, symbol);
 
-export const label = (name) => el("span", { class: "label", title: f.LABELS[name] ?? "" }, name);
+/** Where numbers come from; nothing while that is not known. */
+export const label = (name) => (name ? el("span", { class: "label", title: f.LABELS[name] ?? "" }, name) : null);
 
 export const panel = (title, note, ...content) =>
   el("section", { class: "panel" }, el("header", {}, el("h2", {}, title), note ? el("span", { class: "note" }, note) : null), ...content);

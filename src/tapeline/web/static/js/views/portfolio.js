@@ -14,9 +14,12 @@ export function portfolioView(store) {
   const [noPositions, noDeals, noCurve] = [el("div"), el("div"), el("div")];
   const head = ["Symbol", "Shares", "Cost", "Price", "Value", "Profit"];
   const table = el("table", {}, el("thead", {}, el("tr", {}, head.map((word, at) => el("th", { scope: "col", class: at ? "n" : "" }, word)))), positions);
+  const origin = el("span");
+  const equity = panel("Equity", "paper money, the market's time", chart, noCurve);
+  equity.firstChild.append(origin);
   const node = el("div", { class: "portfolioview" }, el("h1", { class: "quiet" }, "Portfolio"), figures,
     el("div", { class: "columns" },
-      el("div", {}, panel("Equity", "paper money, the market's time", chart, noCurve), panel("Positions", null, el("div", { class: "scroll" }, table), noPositions)),
+      el("div", {}, equity, panel("Positions", null, el("div", { class: "scroll" }, table), noPositions)),
       panel("Fills", "newest first, with the reason", deals, noDeals)));
   let plot = null;
   let known = null;
@@ -68,6 +71,7 @@ export function portfolioView(store) {
     if (!["all", "portfolio"].includes(name)) return;
     const account = store.parts.portfolio;
     if (!account) return void fill(noDeals, empty("Asking the node …"));
+    fill(origin, label(store.parts.status?.label));
     showFigures(account);
     showCurve(account.curve);
     showPositions(account.holdings);

@@ -2,7 +2,7 @@
 
 import { el, fill, keyed, setText } from "../dom.js";
 import * as f from "../format.js";
-import { empty, panel, symbolLink, waiting } from "./parts.js";
+import { empty, label, symbolLink, waiting } from "./parts.js";
 
 const HUES = 8;
 
@@ -13,7 +13,8 @@ export function scanView(store) {
   const table = el("table", { class: "scan" }, el("thead", {}, el("tr", {}, head.map((word, at) => el("th", { scope: "col", class: at === 1 || at === 6 ? "" : "n" }, word)))), body);
   const none = el("div");
   const note = el("span", { class: "note" });
-  const node = el("section", { class: "panel wide" }, el("header", {}, el("h1", {}, "Scan"), note), legend, el("div", { class: "scroll" }, table), none);
+  const origin = el("span");
+  const node = el("section", { class: "panel wide" }, el("header", {}, el("h1", {}, "Scan"), note, origin), legend, el("div", { class: "scroll" }, table), none);
   const order = [];
 
   const hue = (factor) => {
@@ -33,6 +34,7 @@ export function scanView(store) {
     fill(none, wait);
     table.hidden = legend.hidden = !rows.length;
     if (!rows.length) return;
+    fill(origin, label(store.parts.status?.label));
     const widest = { plus: Math.max(...rows.map((row) => side(row, 1)), 1e-9), minus: Math.max(...rows.map((row) => side(row, -1)), 0) };
     body.style.setProperty("--minus", `${(100 * widest.minus) / (widest.minus + widest.plus)}%`);
     keyed(body, rows, (row) => row.symbol, make, (node, row) => show(node, row, widest));

@@ -2,7 +2,7 @@
 
 import { el, fill, onTheme, setText } from "../dom.js";
 import * as f from "../format.js";
-import { ask } from "../store.js";
+import { ask, refusal } from "../store.js";
 import { dossierPanel } from "./dossier.js";
 import { dealRow } from "./portfolio.js";
 import { empty, label, panel } from "./parts.js";
@@ -83,8 +83,9 @@ export function symbolView(store, symbol) {
       const before = thought.querySelector("details")?.open ?? false;
       fill(thought, dossierPanel(page.dossier, before));
     } catch (error) {
-      if (!page) fill(head, empty(symbol, error.message));
-      if (!page) node.lastChild.hidden = error.status === 404;
+      const { status, message } = refusal(error); // with a page on show, the strip at the top says it
+      if (!page) fill(head, empty(symbol, message));
+      if (!page) node.lastChild.hidden = status === 404;
     } finally {
       setTimeout(() => ((busy = false), stale && !gone.yes && load()), REST_MS);
     }
