@@ -55,3 +55,12 @@ def test_some_cycles_of_the_watchlist_tell_each_minute_once(polling: Shell) -> N
 
 def test_without_a_key_nobody_is_asked(shell: Shell) -> None:
     assert "set APCA_API_KEY_ID and APCA_API_SECRET_KEY" in shell.refuses("poll", "--once", "--symbols", "AAPL")
+
+
+@pytest.mark.process
+def test_sync_fetches_what_is_missing_and_nothing_twice(polling: Shell) -> None:
+    told = json.loads(polling("sync", "--symbols", "AAPL,NOPE", "--sessions", "20", "--json").out)
+    assert (told["symbols"], told["bars"], told["until"]) == (1, 20, "2010-05-05")
+    assert told["missing"] == [{"symbol": "NOPE", "reason": "the vendor lists no such stock"}]
+    again = polling("sync", "--symbols", "AAPL,MSFT", "--sessions", "20")
+    assert "2 symbols until 2010-05-05: 20 bars fetched, 1 symbols were complete, 0 missing" in again.out

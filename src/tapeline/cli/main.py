@@ -13,6 +13,7 @@ from tapeline.cli import (
     audit,
     bench,
     demo,
+    import_,
     poll,
     process,
     run_node,
@@ -20,6 +21,7 @@ from tapeline.cli import (
     settings,
     simulate,
     status,
+    sync,
     train,
     warm,
     watchlist,
@@ -62,7 +64,23 @@ def common(
     configure_logging(log_level)
 
 
-for verb in (demo, run_node, train, audit, poll, sync, import_, watchlist, status, settings, warm, sample, simulate, bench, process):
+for verb in (
+    demo,
+    run_node,
+    train,
+    audit,
+    poll,
+    sync,
+    import_,
+    watchlist,
+    status,
+    settings,
+    warm,
+    sample,
+    simulate,
+    bench,
+    process,
+):
     verb.add_to(app)
 
 

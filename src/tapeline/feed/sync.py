@@ -64,7 +64,7 @@ async def fetch_history(
     """
     if not symbols or sessions < 1:
         raise BadInput(f"a history of {len(symbols)} symbols and {sessions} sessions holds nothing")
-    first = _first_day(calendar, sessions, end_date)
+    first = first_day(calendar, sessions, end_date)
     cut = batches(symbols, config.batch_size)
     done = 0
 
@@ -89,7 +89,8 @@ async def fetch_history(
     return History(_joined(frames), tuple(missing))
 
 
-def _first_day(calendar: SessionCounter, sessions: int, end_date: dt.date) -> dt.date:
+def first_day(calendar: SessionCounter, sessions: int, end_date: dt.date) -> dt.date:
+    """Return the first of the last ``sessions`` trading days up to ``end_date`` included."""
     day = end_date + dt.timedelta(days=1)
     for _ in range(sessions):
         day = calendar.previous_session(day).day

@@ -26,6 +26,7 @@ from tapeline.core.types import DAY_S, MINUTE_S, NS_PER_S, BarFrame
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.http import Host, Refusal, Response, decode
 from tapeline.feed.limiter import SlidingWindowLimiter
+from tapeline.feed.shared_limit import LimiterState
 from tapeline.feed.sources import PAGE_ROWS, Newest, least_real
 from tapeline.feed.vendors.alpaca_wire import (
     BarsPage,
@@ -59,6 +60,7 @@ class Asset(Struct, frozen=True):
     tradable: bool
     name: str | None = None
     asset_class: str = field(name="class", default="us_equity")
+    id: str = ""
 
 
 class _Clock(Struct, frozen=True):
@@ -136,15 +138,26 @@ class _Question:
         return params if token is None else {**params, "page_token": token}
 
 
-def alpaca_hosts(config: FeedConfig, keys: AlpacaKeys, clock: Clock) -> tuple[Host, Host]:
-    """Return Alpaca's data and trading hosts, each with the limiter the vendor counts by."""
+def alpaca_hosts(
+    config: FeedConfig, keys: AlpacaKeys, clock: Clock, state: LimiterState | None = None
+) -> tuple[Host, Host]:
+    """Return Alpaca's data and trading hosts, each with the limiter the vendor counts by.
+
+    ``state`` is where all processes on the key count their requests; without it, each counts its own.
+    """
     trading_url = config.alpaca.trading_url
     if config.alpaca.base_url != _HOME.base_url and trading_url == _HOME.trading_url:
         trading_url = config.alpaca.base_url  # a server in the vendor's place stands in for both of its hosts
     secrets = {"APCA-API-KEY-ID": keys.key_id, "APCA-API-SECRET-KEY": keys.secret_key}
     urls = ((DATA_HOST, config.alpaca.base_url), (TRADING_HOST, trading_url))
     data, trading = (
-        Host(name, url, SlidingWindowLimiter(config.requests_per_minute, clock=clock), secrets) for name, url in urls
+        Host(
+            name,
+            url,
+            SlidingWindowLimiter(config.requests_per_minute, clock=clock, state=state, key=f"{name}:{keys.key_id}"),
+            secrets,
+        )
+        for name, url in urls
     )
     return data, trading
 
