@@ -10,7 +10,6 @@ import typer
 
 import tapeline
 from tapeline.cli import (
-    audit,
     bench,
     demo,
     import_,
@@ -22,7 +21,6 @@ from tapeline.cli import (
     simulate,
     status,
     sync,
-    train,
     warm,
     watchlist,
 )
@@ -67,8 +65,6 @@ def common(
 for verb in (
     demo,
     run_node,
-    train,
-    audit,
     poll,
     sync,
     import_,
