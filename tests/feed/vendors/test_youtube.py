@@ -105,6 +105,20 @@ def test_what_is_said_is_read_in_three_questions() -> None:
     assert all("x-goog-api-key" not in request.headers for request in vendor.asked)
 
 
+def test_one_key_serves_every_video_until_the_player_fails() -> None:
+    async def use(youtube: YouTube) -> None:
+        for video in ("v1", "v2", "dead", "v3"):
+            await youtube.fetch_transcript(video)
+
+    def player(request: httpx2.Request) -> object:
+        is_dead = json.loads(request.content)["videoId"] == "dead"
+        return httpx2.Response(400) if is_dead else _player(_track())
+
+    vendor = Vendor({"/watch": PAGE, "/youtubei/v1/player": player, "/api/timedtext": SPEECH})
+    _ask(vendor, use)
+    assert [request.url.params["v"] for request in vendor.asked if request.url.path == "/watch"] == ["v1", "v3"]
+
+
 def test_machine_made_words_do_where_there_are_no_others() -> None:
     vendor = Vendor({"/watch": PAGE, "/youtubei/v1/player": _player(_track("en", "asr")), "/api/timedtext": SPEECH})
     assert _ask(vendor, lambda youtube: youtube.fetch_transcript("v1")).unwrap().is_generated

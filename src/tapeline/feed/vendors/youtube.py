@@ -34,6 +34,8 @@ API_HOST = "youtube"
 WATCH_HOST = "youtube.watch"
 TTL_S = 600.0
 """How long one answer serves everyone: a search costs much, and what was said does not change."""
+KEY_S = 3_600.0
+"""How long the player's key serves before the page is read again."""
 MAX_TITLE = 300
 MAX_DESCRIPTION = 2_000
 _CLIENT = {"clientName": "ANDROID", "clientVersion": "20.10.38"}
@@ -156,6 +158,7 @@ class YouTube:
         self._gateway = gateway
         self._config = config
         self._clock = clock
+        self._key: tuple[str, int] | None = None
         self._hosts = frozenset({_HOME, urlsplit(config.watch_url).hostname or ""})
 
     async def search(self, query: str, *, deadline_ns: int | None = None) -> Outcome[tuple[Video, ...]]:
@@ -193,11 +196,9 @@ class YouTube:
         """Fetch what is said in a video; no_data when it has no transcript in a wanted language.
 
         Three questions, as a browser asks them: the page for the player's key, the player for the list of transcripts,
-        the transcript.
+        the transcript. The key is the same for every video and kept for a while.
         """
-        key = await self._gateway.fetch(
-            WATCH_HOST, "/watch", {"v": video_id}, parse=_parse_key, ttl_s=TTL_S, deadline_ns=deadline_ns
-        )
+        key = await self._player_key(video_id, deadline_ns)
         if key.value is None:
             return nothing(key.kind, source=self.name, reason=key.reason, as_of_ns=key.as_of_ns)
         player = await self._gateway.fetch(
@@ -211,6 +212,8 @@ class YouTube:
             ttl_s=TTL_S,
             deadline_ns=deadline_ns,
         )
+        if player.kind is Kind.ERROR:
+            self._key = None  # perhaps it was changed: the next one to ask reads the page again
         if player.value is None:
             return nothing(player.kind, source=self.name, reason=player.reason, as_of_ns=player.as_of_ns)
         track = choose_track(player.value.captions.track_list.tracks, self._config.languages)
@@ -218,6 +221,17 @@ class YouTube:
             reason = f"{video_id}: {_why_none(player.value)}"
             return nothing(Kind.NO_DATA, source=self.name, reason=reason, as_of_ns=player.as_of_ns)
         return await self._read_track(video_id, track, deadline_ns)
+
+    async def _player_key(self, video_id: str, deadline_ns: int | None) -> Outcome[str]:
+        now_ns = self._clock.now_ns()
+        if self._key is not None and now_ns < self._key[1]:
+            return value_of(self._key[0], source=self.name)
+        page = await self._gateway.fetch(
+            WATCH_HOST, "/watch", {"v": video_id}, parse=_parse_key, deadline_ns=deadline_ns
+        )
+        if page.value is not None:
+            self._key = (page.value, now_ns + round(KEY_S * NS_PER_S))
+        return page
 
     async def _read_track(self, video_id: str, track: _Track, deadline_ns: int | None) -> Outcome[Transcript]:
         where = urlsplit(track.base_url)
