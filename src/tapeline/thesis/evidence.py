@@ -23,8 +23,8 @@ from tapeline.thesis.prompts import SYSTEM, compose, fact_line, plain, quotation
 from tapeline.thesis.questions import Question
 from tapeline.thesis.sources import Pool
 
-MAX_FACTS = 14
-MAX_CHUNKS = 4
+MAX_FACTS = 12
+MAX_CHUNKS = 3
 """What one question is answered from, at most."""
 MAX_ANSWER = 240
 MAX_CITED = 3

@@ -39,6 +39,24 @@ MEASURES: dict[str, tuple[str, ...]] = {
 }
 """Step -> facts that the scorecard repeats; those that are unknown are left out."""
 
+KEY_MEASURES = (
+    "change_21d_pct",
+    "change_126d_pct",
+    "robust_z_20",
+    "rsi_14",
+    "drawdown_pct",
+    "sharpe_ratio",
+    "volatility_pct",
+    "beta",
+    "pe_ratio",
+    "revenue_growth_pct",
+    "profit_margin_pct",
+    "target_upside_pct",
+    "net_90d_usd",
+    "days_to_earnings",
+)
+"""What a model reads of the scorecard, most telling first: more of it costs a small model time and tells it nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scorecard:
@@ -71,6 +89,11 @@ class Scorecard:
     def rows(self) -> tuple[tuple[str, float], ...]:
         """Return measures and points in one table, as a dossier keeps them."""
         return (*self.measures, *((f"points_{part}", value) for part, value in self.points))
+
+    def key_measures(self) -> tuple[tuple[str, float], ...]:
+        """Return the known ones of ``KEY_MEASURES``, in that order."""
+        known = dict(self.measures)
+        return tuple((name, known[name]) for name in KEY_MEASURES if name in known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ async def word_questions(
         "Write one short question to each source. Usual ones are:\n"
         + "\n".join(f"{name} - {pool.source.question}" for name, pool in asked.items())
     )
-    user = compose(head, fact_lines(card.measures), (), llm.max_context_tokens)
+    user = compose(head, fact_lines(card.key_measures()), (), llm.max_context_tokens)
     outcome = await llm.ask(SYSTEM, user, shape, max_tokens=2 * llm.max_answer_tokens)
     return outcome.map(
         lambda said: tuple(

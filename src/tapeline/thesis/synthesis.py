@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from tapeline.core.outcome import Outcome
 from tapeline.core.types import Answer
 from tapeline.feed.llm import LanguageModel
-from tapeline.thesis.prompts import SYSTEM, compose, fact_line, plain, quotation
+from tapeline.thesis.prompts import SYSTEM, compose, fact_lines, plain, quotation
 from tapeline.thesis.quant import Scorecard
 
 MAX_SUMMARY, MAX_CASE, MAX_CATALYST = 200, 140, 60
@@ -22,24 +22,6 @@ MAX_SUMMARY, MAX_CASE, MAX_CATALYST = 200, 140, 60
 MAX_ANSWER_SHOWN = 110
 """Characters of an answer that the synthesis reads: with five of them the facts still fit."""
 MAX_NOTE = 160
-
-KEY_MEASURES = (
-    "change_21d_pct",
-    "change_126d_pct",
-    "robust_z_20",
-    "rsi_14",
-    "drawdown_pct",
-    "sharpe_ratio",
-    "volatility_pct",
-    "beta",
-    "pe_ratio",
-    "revenue_growth_pct",
-    "profit_margin_pct",
-    "target_upside_pct",
-    "net_90d_usd",
-    "days_to_earnings",
-)
-"""Measures that the synthesis reads beside the prior."""
 
 _Case = Annotated[str, Meta(min_length=1, max_length=MAX_CASE)]
 
@@ -65,9 +47,7 @@ async def synthesise(
         f"Stock with the symbol {symbol}.{note} What stands out: {', '.join(card.flags) or 'nothing'}.\n"
         "Weigh the facts and the notes. stance_pct is -100 for sell, 0 for no opinion, 100 for buy."
     )
-    measures = dict(card.measures)
-    facts = [fact_line("prior", card.prior)]
-    facts += [fact_line(name, measures[name]) for name in KEY_MEASURES if name in measures]
+    facts = fact_lines([("prior", card.prior), *card.key_measures()])
     notes = [quotation(answer.source, plain(answer.answer, MAX_ANSWER_SHOWN)) for answer in answers]
     user = compose(head, facts, notes, llm.max_context_tokens)
     outcome = await llm.ask(SYSTEM, user, Verdict, max_tokens=2 * llm.max_answer_tokens)
