@@ -247,9 +247,9 @@ class Crowd:
                 return banter.pick(banter.BANTER, choice)
             symbol = others[int(draw(*key, "other") * len(others))]
             words = banter.AGREE + banter.DISAGREE + banter.OTHER
-        elif symbol and what > 0.98:
+        elif symbol and what > 0.99:
             return banter.disguise(symbol) + " is the one, trust me"
-        elif symbol and what > 0.96:
+        elif symbol and what > 0.98:
             return banter.INJECTION_BODY.format(t=f"${symbol}")
         else:
             return banter.pick(banter.BANTER, choice)
