@@ -59,7 +59,9 @@ export function loopView(store) {
     const idle = empty("No run yet", "A run looks for symbols that are talked about, collects what is known of each, asks for an opinion and trades on it. It starts by itself after the open, or with the button above.");
     fill(none, loop.tickers.length ? null : idle);
     rows.hidden = axis.hidden = legend.hidden = !loop.tickers.length;
-    const shown = loop.tickers.filter((ticker) => ticker.stage !== "skipped");
+    const kept = loop.tickers.filter((ticker) => ticker.stage !== "skipped");
+    const waits = (ticker) => STEP[ticker.stage] === 0;
+    const shown = [...kept.filter((ticker) => !waits(ticker)), ...kept.filter(waits)];
     showSkipped(loop.tickers.filter((ticker) => ticker.stage === "skipped"));
     const moments = shown.flatMap((ticker) => ticker.history.map(([, at]) => at));
     const from = Math.min(...moments);
