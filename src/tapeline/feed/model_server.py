@@ -95,8 +95,8 @@ def _serve(options: argparse.Namespace) -> Any:
     params.model.path = str(options.weights)
     params.hostnames, params.port = [HOST], options.port
     params.n_ctx = options.context
-    # Its threads wait for each other in a spin, several hundred times a token: on two busy cores, two of them took up to
-    # 15 times as long for a token as one.
+    # Its threads wait for each other in a spin, several hundred times a token: on two busy cores, two of them took up
+    # to 15 times as long for a token as one.
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 1) - 1)
     # One answer at a time and no memory of the last prompt: an answer depends on its question alone, to the bit.
     params.n_parallel = 1
