@@ -165,6 +165,29 @@ def test_same_seed_same_bytes_though_a_worker_was_killed_and_the_future_is_anoth
     assert calm.read_bytes() == disturbed.read_bytes()
 
 
+def test_dead_talk_dead_press_and_a_dead_model_are_said_and_the_day_goes_on(tmp_path: Path) -> None:
+    dead = [
+        f'[[fault]]\nkind = "status"\nprobability = 1.0\nfamily = "{family}"' for family in ("reddit", "news", "chat")
+    ]
+    (tmp_path / "dead.toml").write_text("\n".join(dead))
+    code, out, err = _run(
+        *("demo", "--exit", "--json", "--export", str(tmp_path / "out")),
+        REPLAY__SYMBOLS="16",
+        REPLAY__FAULTS=str(tmp_path / "dead.toml"),
+        SCAN__EVERY_MIN="60",
+    )
+    assert code == 0, err
+    result = json.loads(out.splitlines()[-1])
+    said = " ".join(result["degraded"])
+    assert all(word in said for word in ("reddit", "google.news", "language model")), said
+    assert (result["polls"], result["traded"]) == (390, 16)
+    assert result["errors"] > 0
+    dossiers = [json.loads(line)["dossier"] for line in (tmp_path / "out" / "dossiers.jsonl").read_text().splitlines()]
+    assert len(dossiers) == result["dossiers"] >= 5
+    assert {dossier["model"] for dossier in dossiers} == {""}
+    assert all(any("google.news" in gap for gap in dossier["degraded"]) for dossier in dossiers)
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A node in the middle of its day, held to a pace that leaves time to look at it."""

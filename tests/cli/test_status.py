@@ -19,7 +19,6 @@ LANE = LaneProgress(
     last_id="9-0",
     applied_id="6-0",
     snapshot_id="5-0",
-    snapshot_bytes=100,
     watermark_ns=None,
 )
 
@@ -28,7 +27,8 @@ def run_node(shell: Shell) -> None:
     """Leave the note of a node with one lane."""
     home = Home(shell.home)
     home.prepare()
-    home.write_note(NodeNote(pid=4711, version="0", valkey="unix:///of/the/node"))
+    page = "http://127.0.0.1:8321"
+    home.write_note(NodeNote(pid=4711, version="0", valkey="unix:///of/the/node", api=page, token="s3cret"))
 
     async def lanes(address: str, asked: Home) -> list[LaneProgress]:
         assert (address, asked.path) == ("unix:///of/the/node", shell.home)
@@ -54,3 +54,10 @@ def test_it_tells_everything_as_json(shell: Shell) -> None:
     told = json.loads(shell("status", "--json").out)
     assert told["node"]["pid"] == 4711
     assert told["lanes"][0]["lag"] == 3
+    assert told["node"]["api"] == "http://127.0.0.1:8321"
+
+
+def test_it_says_where_the_page_is_and_keeps_the_token_to_itself(shell: Shell) -> None:
+    run_node(shell)
+    assert "http://127.0.0.1:8321" in shell("status").out
+    assert all("s3cret" not in shell("status", *options).out for options in ((), ("--json",)))

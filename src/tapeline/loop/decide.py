@@ -90,6 +90,8 @@ class Counted:
         outcome = await self.source.vote(symbol, as_of_ns)
         if outcome.kind in (Kind.ERROR, Kind.LIMITED):
             self.tally.errors.append(f"{self.name} on {symbol}: {outcome.reason}")
+            if not any(sentence.startswith(self.name) for sentence in self.tally.degraded):
+                self.tally.degraded.append(f"{self.name}: {outcome.reason}")
         return outcome
 
 

@@ -156,6 +156,9 @@ class Pipeline:
         collected = await collect(found.symbol, prices, self._desk.research.sources, self._clock, deadline_s)
         for step, outcome in collected.steps.items():
             self._note(outcome.source, f"{step} of {found.symbol}", outcome)
+        for step, sentence in collected.partial:
+            self._progress.complain(sentence.split()[0], sentence)
+            self._book.tally.errors.append(f"{step} of {found.symbol}: {sentence}")
         run_id, symbol = self._request.run_id, found.symbol
         steps = tuple(StepRecord(run_id, symbol, step, outcome) for step, outcome in collected.steps.items())
         await self._desk.journal.write(JournalBatch(steps=steps, stages=self._progress.take_events()))
