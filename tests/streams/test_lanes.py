@@ -90,3 +90,15 @@ async def test_a_huge_frame_travels_in_parts_and_time_moves_with_the_last(monkey
     assert [part.as_of_ns for part in parts[:2]] == [int(frame_of(2).event_ns[0])] * 2
     assert parts[2].as_of_ns == frame_of(2).as_of_ns
     assert ids[0] == (await store.progress(0)).last_id
+
+
+async def test_the_mark_of_each_symbol_is_found_again_after_a_restart() -> None:
+    store, marks = MemoryLaneStore(), {"A": 120, "B": 60, "C": 120, "D": 120}
+    first = Publisher(store, 3)
+    await first.open()
+    await first.publish(frame_of(0), marks)
+    assert await Publisher(store, 3).marks_of([*marks, "NEW"]) == {**marks, "NEW": 120}
+
+
+async def test_a_store_without_notes_knows_no_marks() -> None:
+    assert await Publisher(MemoryLaneStore(), 2).marks_of(["A"]) == {}

@@ -79,6 +79,7 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
     covered_ns = await publisher.open()
     if covered_ns is not None and covered_ns > session.close_ns:
         raise BadInput(f"this home has seen later days than {session.day}: choose another home for an older day")
+    marks = await publisher.marks_of(symbols)
     closed = ClosedReader(desk.store, config.streams.lanes, await desk.journal.read_offsets())
     splits = await _splits(desk, symbols, history.frame, session, days)
     minutes = await _minutes_so_far(desk, symbols, session)
@@ -107,6 +108,7 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
             calendar=desk.calendar,
             config=config.feed,
             since_ns=max(session.open_ns, covered_ns or 0),
+            marks={symbol: max(session.open_ns, mark) for symbol, mark in marks.items()},
         ),
         publisher=publisher,
         closed=closed,

@@ -79,7 +79,9 @@ async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> CycleRecord:
     """
     report = await book.poller.cycle(minute_end_ns)
     _count_poll(book, report)
-    await book.publisher.publish(report.frame)
+    for frame in report.others:
+        await book.publisher.publish(frame)
+    await book.publisher.publish(report.frame, book.poller.watermarks())
     as_of_ns = report.frame.as_of_ns
     closed: list[ClosedBatch] = []
     if as_of_ns > book.told_ns:  # else the workers may have nothing to say to it, as when nobody answered the poll

@@ -62,6 +62,11 @@ def watermark(lane: int) -> bytes:
     return _of_lane(lane, "watermark")
 
 
+def note(lane: int) -> bytes:
+    """String: what the publisher wants to find again after a restart, as of the lane's last entry of its."""
+    return _of_lane(lane, "note")
+
+
 def hot(lane: int, symbol: str) -> bytes:
     """String with a time to live: the symbol's newest values as one JSON object."""
     return _of_lane(lane, f"hot:{symbol}")

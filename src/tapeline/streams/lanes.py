@@ -8,9 +8,10 @@ judge, and revisions of old bars pass like new ones.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from tapeline.core.types import BarFrame
@@ -29,6 +30,20 @@ def itself(symbol: str) -> str:
 def lane_of(symbol: str, n_lanes: int, underlying: Underlying = itself) -> int:
     """Return the lane of a symbol: a hash of its underlying that never changes between runs, machines or versions."""
     return zlib.crc32(underlying(symbol).encode()) % n_lanes
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """What the publisher has asked for: everything until ``usual_ns``, of some symbols only until an earlier mark."""
+
+    usual_ns: int = 0
+    behind: dict[str, int] = {}
+
+    @staticmethod
+    def read(told: bytes | None) -> _Note:
+        return _Note() if told is None else msgspec.msgpack.decode(told, type=_Note)
+
+    def mark_of(self, symbol: str) -> int:
+        return self.behind.get(symbol, self.usual_ns)
 
 
 class Publisher:
@@ -62,22 +77,56 @@ class Publisher:
         self._watermark_ns = known
         return min(known.values()) if len(known) == self.n_lanes else None
 
-    async def publish(self, frame: BarFrame) -> Mapping[int, str]:
+    async def marks_of(self, symbols: Iterable[str]) -> dict[str, int]:
+        """Return up to when each symbol's lane has all that was asked for of it, of those that were ever noted."""
+        told = [_Note.read(await self._store.note(lane)) for lane in range(self.n_lanes)]
+        marks = {symbol: told[self._lane(symbol)].mark_of(symbol) for symbol in symbols}
+        return {symbol: mark for symbol, mark in marks.items() if mark}
+
+    async def publish(self, frame: BarFrame, marks: Mapping[str, int] | None = None) -> Mapping[int, str]:
         """Append each lane's rows, with its watermark, in one transaction per lane.
+
+        Parameters
+        ----------
+        frame
+            Its rows go to the lanes of their symbols.
+        marks
+            Up to when each symbol has been asked for, these rows included; ``marks_of`` finds it again. It moves in the
+            same transaction as the rows, so after a crash between two lanes each knows exactly what it has.
 
         Returns
         -------
         lane -> id of its last entry. The worker has done with the frame once the lane's applied id reaches it.
         """
         lanes = self._lanes_of(frame.symbols)
+        notes = self._notes(marks) if marks is not None else ()
         ids: dict[int, str] = {}
         for lane in range(self.n_lanes):
             parts = [frames.to_fields(part) for part in _parts(frame.take(lanes == lane))]
             moved = frame.as_of_ns > self._watermark_ns.get(lane, 0)
-            ids[lane] = (await self._store.publish(lane, parts, frame.as_of_ns if moved else None))[-1]
+            mark_ns = frame.as_of_ns if moved else None
+            if marks is None:
+                ids[lane] = (await self._store.publish(lane, parts, mark_ns))[-1]
+            else:
+                ids[lane] = (await self._store.publish(lane, parts, mark_ns, note=notes[lane]))[-1]
             if moved:
                 self._watermark_ns[lane] = frame.as_of_ns
         return ids
+
+    def _notes(self, marks: Mapping[str, int]) -> tuple[bytes, ...]:
+        """Return each lane's note: the usual mark, and whose is another."""
+        usual_ns = max(marks.values(), default=0)
+        behind: list[dict[str, int]] = [{} for _ in range(self.n_lanes)]
+        for symbol, mark_ns in marks.items():
+            if mark_ns != usual_ns:
+                behind[self._lane(symbol)][symbol] = mark_ns
+        return tuple(msgspec.msgpack.encode(_Note(usual_ns, each)) for each in behind)
+
+    def _lane(self, symbol: str) -> int:
+        lane = self._lane_by_symbol.get(symbol)
+        if lane is None:
+            lane = self._lane_by_symbol[symbol] = lane_of(symbol, self.n_lanes, self._underlying)
+        return lane
 
     def _lanes_of(self, symbols: tuple[str, ...]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
         known = self._lane_by_symbol

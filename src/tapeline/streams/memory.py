@@ -78,6 +78,7 @@ class _Lane:
     saved: Saved = field(default_factory=Saved)
     entries_applied: int = 0
     watermark_ns: int | None = None
+    note: bytes | None = None
     owner: str | None = None
     lease_ends_s: float = 0.0
 
@@ -104,7 +105,14 @@ class MemoryLaneStore:
         if self._n_lanes != n_lanes:
             raise lane_count_error(self._n_lanes, n_lanes)
 
-    async def publish(self, lane: int, entries: Sequence[Mapping[bytes, bytes]], watermark_ns: int | None) -> list[str]:
+    async def publish(
+        self,
+        lane: int,
+        entries: Sequence[Mapping[bytes, bytes]],
+        watermark_ns: int | None,
+        *,
+        note: bytes | None = None,
+    ) -> list[str]:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
         here, ids = self._lane(lane), []
@@ -113,7 +121,14 @@ class MemoryLaneStore:
             here.rows.append(Entry(ids[-1], dict(fields)))
         if watermark_ns is not None:
             here.watermark_ns = watermark_ns
+        if note is not None:
+            here.note = note
         return ids
+
+    async def note(self, lane: int) -> bytes | None:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        return self._lane(lane).note
 
     async def watermark(self, lane: int) -> int | None:
         """See ``LaneStore``."""

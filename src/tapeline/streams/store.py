@@ -165,8 +165,19 @@ class LaneStore(Protocol):
         """Lay the store out for ``n_lanes``; raise ``ConfigError`` when it is laid out for another number."""
         ...
 
-    async def publish(self, lane: int, entries: Sequence[Mapping[bytes, bytes]], watermark_ns: int | None) -> list[str]:
-        """Append entries and, unless None, set the publisher's watermark, all at once; return the ids."""
+    async def publish(
+        self,
+        lane: int,
+        entries: Sequence[Mapping[bytes, bytes]],
+        watermark_ns: int | None,
+        *,
+        note: bytes | None = None,
+    ) -> list[str]:
+        """Append entries and, unless None, set the publisher's watermark and note, all at once; return the ids."""
+        ...
+
+    async def note(self, lane: int) -> bytes | None:
+        """Return the publisher's note, or None before the first."""
         ...
 
     async def watermark(self, lane: int) -> int | None:

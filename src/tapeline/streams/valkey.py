@@ -119,7 +119,14 @@ class ValkeyLaneStore:
         if laid_out != n_lanes:
             raise lane_count_error(laid_out, n_lanes)
 
-    async def publish(self, lane: int, entries: Sequence[Mapping[bytes, bytes]], watermark_ns: int | None) -> list[str]:
+    async def publish(
+        self,
+        lane: int,
+        entries: Sequence[Mapping[bytes, bytes]],
+        watermark_ns: int | None,
+        *,
+        note: bytes | None = None,
+    ) -> list[str]:
         """See ``LaneStore``."""
         pipe = self._client.pipeline(transaction=True)
         for fields in entries:
@@ -127,8 +134,15 @@ class ValkeyLaneStore:
             pipe.xadd(keys.rows(lane), wire)
         if watermark_ns is not None:
             pipe.set(keys.watermark(lane), watermark_ns)
+        if note is not None:
+            pipe.set(keys.note(lane), note)
         replies = await self._reply(pipe.execute())
         return [reply.decode() for reply in replies[: len(entries)]]
+
+    async def note(self, lane: int) -> bytes | None:
+        """See ``LaneStore``."""
+        found: bytes | None = await self._reply(self._client.get(keys.note(lane)))
+        return found
 
     async def watermark(self, lane: int) -> int | None:
         """See ``LaneStore``."""
