@@ -40,8 +40,9 @@ class ThesisConfig(Section, frozen=True):
 
     min_price_bars: Count = 60
     """The gate: fewer daily bars than this, and a ticker is not analysed."""
-    max_model_part: Fraction = 0.15
-    """How far the language model may move a conviction from its quantitative prior, either way."""
+    max_model_part: Fraction = 0.05
+    """How far the language model may move a conviction from its quantitative prior, either way. Small, since a model of
+    this size has passed no exam: its stance is often a whole one, and right no more often than a coin."""
     buy_at: Fraction = 0.70
     sell_at: Fraction = 0.30
     """Convictions from which a dossier has a side; 0.5 is no opinion."""
