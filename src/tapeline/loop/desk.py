@@ -81,7 +81,7 @@ class Tally:
     loop_s: float = 0.0
     """Of the wall, from the start of the last run to the last ticker traded."""
     loop_market_s: float = 0.0
-    """The same on the market's clock."""
+    """Of the market's clock, from its start to its last dossier in the trader's hand."""
     degraded: list[str] = field(default_factory=list)
     """What did not work in any run, one sentence each."""
     label: Label = Label.REAL

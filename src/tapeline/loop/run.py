@@ -45,6 +45,7 @@ class Runs:
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
         self._began = (0.0, 0)
+        self._thought_ns = 0
 
     def ask(self, max_tickers: int | None, mode: str | None) -> None:
         """Ask for a run from the next minute on; None takes what is configured.
@@ -127,6 +128,7 @@ class Runs:
             with scope:
                 await pipeline.run()
         finally:
+            self._thought_ns = self._desk.clock.now_ns()
             ended.set()
             await self._desk.clock.leave()
 
@@ -145,7 +147,7 @@ class Runs:
         progress, tally = self.progress, self._book.tally
         wall_s, began_ns = self._began
         tally.loop_s = time.perf_counter() - wall_s
-        tally.loop_market_s = (self._desk.clock.now_ns() - began_ns) / NS_PER_S
+        tally.loop_market_s = (self._thought_ns - began_ns) / NS_PER_S
         tally.discovered += progress.counters["discovered"]
         tally.degraded += [sentence for sentence in progress.degraded.values() if sentence not in tally.degraded]
         counts = progress.counters

@@ -32,7 +32,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     discovered, dossiers, llm_calls
         Tickers that the runs from discovery to trade found, the dossiers they made, the questions put to a model.
     loop_s, loop_market_s
-        Seconds of the last run, from its start to its last ticker decided on: on the wall and on the market's clock.
+        Seconds of the last run: of the wall, to its last ticker decided on; of the market's clock, to its last dossier.
     degraded
         What did not work in a run, one sentence each.
     wall_s
