@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tapeline.core.instruments import parse_symbol
     from tapeline.grid import BarGrid, indicator_names, indicators
     from tapeline.kernels.greeks import greeks, implied_vol
+    from tapeline.scan.market import scan_market as scan
     from tapeline.signals.consensus import consensus
 
 __version__ = "0.1.0"
@@ -26,13 +27,15 @@ _ROOMS = {
     "implied_vol": "tapeline.kernels.greeks",
     "parse_symbol": "tapeline.core.instruments",
     "consensus": "tapeline.signals.consensus",
+    "scan": "tapeline.scan",
 }
 
-__all__ = ["BarGrid", "consensus", "greeks", "implied_vol", "indicator_names", "indicators", "parse_symbol"]
+__all__ = ["BarGrid", "consensus", "greeks", "implied_vol", "indicator_names", "indicators", "parse_symbol", "scan"]
 
 
 def __getattr__(name: str) -> Any:
     """Load a name of the face from its room."""
     if name not in _ROOMS:
         raise AttributeError(f"module 'tapeline' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(importlib.import_module(_ROOMS[name]), name)
+    room = importlib.import_module(_ROOMS[name])
+    return room if room.__name__ == f"{__name__}.{name}" else getattr(room, name)  # a room may be what it is named for

@@ -10,6 +10,7 @@ import typer
 
 import tapeline
 from tapeline.cli import (
+    audit,
     bench,
     demo,
     import_,
@@ -17,10 +18,12 @@ from tapeline.cli import (
     process,
     run_node,
     sample,
+    scan,
     settings,
     simulate,
     status,
     sync,
+    train,
     warm,
     watchlist,
 )
@@ -65,6 +68,9 @@ def common(
 for verb in (
     demo,
     run_node,
+    scan,
+    train,
+    audit,
     poll,
     sync,
     import_,

@@ -10,11 +10,12 @@ included and provisional, unless the docstring says *settled*: then they end wit
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from tapeline.core.config import ScanConfig
 from tapeline.core.errors import ConfigError
 from tapeline.core.types import F64
 from tapeline.scan.panel import Panel
@@ -22,6 +23,7 @@ from tapeline.scan.panel import Panel
 Compute = Callable[[Panel, F64], F64]
 
 YEAR_SESSIONS = 252
+YEAR_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,15 @@ def compute_factors(panel: Panel, atr: F64) -> dict[str, F64]:
     return {name: np.where(np.isfinite(column), column, np.nan) for name, column in raw.items()}
 
 
-def check_weights(weights: Mapping[str, float], history_sessions: int) -> None:
-    """Refuse weights that no scan can use.
+def history_sessions(config: ScanConfig) -> int:
+    """Return the sessions that a scan looks back, whether the person counts in sessions or in calendar days."""
+    if not config.lookback_days:
+        return config.history_sessions
+    return config.lookback_days * YEAR_SESSIONS // YEAR_DAYS
+
+
+def check_weights(weights: Mapping[str, float], history_sessions: int, own: Collection[str] = ()) -> None:
+    """Refuse weights that no scan can use; ``own`` are factors from the user's file.
 
     Raises
     ------
@@ -140,17 +149,27 @@ def check_weights(weights: Mapping[str, float], history_sessions: int) -> None:
         short for a factor.
     """
     for name, weight in weights.items():
-        if name not in FACTORS:
-            near = difflib.get_close_matches(name, FACTORS, n=1, cutoff=0.0)[0]
+        if name not in FACTORS and name not in own:
+            near = difflib.get_close_matches(name, [*FACTORS, *own], n=1, cutoff=0.0)[0]
             raise ConfigError(f"scan.weights names an unknown factor {name!r}; the nearest is {near!r}")
         if not np.isfinite(weight):
             raise ConfigError(f"scan.weights.{name} is {weight}: give a finite number of points")
-        if FACTORS[name].bars > history_sessions:
+        if name in FACTORS and FACTORS[name].bars > history_sessions:
             raise ConfigError(
-                f"scan.history_sessions is {history_sessions}, but {name} needs {FACTORS[name].bars} sessions"
+                f"a scan looks back {history_sessions} sessions (scan.history_sessions, or scan.lookback_days calendar "
+                f"days), but {name} needs {FACTORS[name].bars} sessions"
             )
     if not any(weights.values()):
         raise ConfigError("scan.weights has no factor with a weight: every score would be 0")
+
+
+def check_model_weights(weights: Mapping[str, float], targets: Collection[str]) -> None:
+    """Raise ConfigError for a weight of a model that there is not, or one that is not finite."""
+    for name, weight in weights.items():
+        if name not in targets:
+            raise ConfigError(f"scan.model_weights names {name!r}; the models foretell {', '.join(sorted(targets))}")
+        if not np.isfinite(weight):
+            raise ConfigError(f"scan.model_weights.{name} is {weight}: give a finite number of points")
 
 
 def _ratio(above: F64, below: F64) -> F64:

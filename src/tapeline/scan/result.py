@@ -7,10 +7,17 @@ Refuses to hold a number for a symbol that was not scored: its cells are NaN and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import F64, Candidate
+
+if TYPE_CHECKING:
+    import polars
 
 SOURCE = "scan"
 
@@ -49,7 +56,7 @@ class Exclusion:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ScanResult:
     """One scan of the whole universe.
 
@@ -74,6 +81,18 @@ class ScanResult:
         float64 (n,); see ``Reading``.
     exclusions
         Symbol to the reason why it is not ranked, by symbol.
+    sectors
+        (n,) of each symbol, "" where unknown; () when nobody said.
+    values
+        Model's target to float64 (n,): an expected rank or a probability; NaN where the model abstains.
+    stop, target
+        float64 (n,) dollars, for a buy at ``price``.
+    n_abstained
+        Ranked symbols that the models have no opinion on.
+    left_out
+        What the time budget did not suffice for; the scan is partial when this is not empty.
+    notes
+        What else a person should know, a sentence each.
     """
 
     as_of_ns: int
@@ -87,6 +106,25 @@ class ScanResult:
     atr: F64
     freshness_s: F64
     exclusions: Mapping[str, Exclusion]
+    sectors: tuple[str, ...] = ()
+    values: Mapping[str, F64] = field(default_factory=dict)
+    stop: F64 = field(default_factory=lambda: np.empty(0))
+    target: F64 = field(default_factory=lambda: np.empty(0))
+    n_abstained: int = 0
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        """True when the time budget ran out before all models had spoken."""
+        return bool(self.left_out)
+
+    @cached_property
+    def table(self) -> polars.DataFrame:
+        """The candidates, a row each: see ``tapeline.scan.table``."""
+        from tapeline.scan.table import build_table
+
+        return build_table(self)
 
     @property
     def excluded(self) -> tuple[tuple[str, str], ...]:

@@ -1,26 +1,33 @@
 """The scan: every symbol of a grid scored at once, the best put forward.
 
-In: a grid of sessions, one of minutes, the configuration, the moment.  Out: ``ScanResult``. Pure.
+In: grids of sessions and minutes, settings, the moment, what models think.  Out: ``ScanResult``. Pure.
 Refuses to see anything after that moment, to score a symbol on part of its factors, or to drop one without a reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tapeline.core.calendar import Session
 from tapeline.core.config import ScanConfig
+from tapeline.core.errors import BadInput
 from tapeline.core.outcome import Kind
 from tapeline.core.types import F64, NS_PER_S, Candidate
 from tapeline.grid import BarGrid, indicators_at
-from tapeline.scan.factors import MAX_BARS, check_weights, compute_factors
+from tapeline.grid.history import About
+from tapeline.ml.cross import group_codes
+from tapeline.ml.forecast import Forecast
+from tapeline.scan.factors import MAX_BARS, check_model_weights, check_weights, compute_factors, history_sessions
+from tapeline.scan.own import NOTHING, Own
 from tapeline.scan.panel import Panel, build_panel, last_bar_end_ns, rows_until
 from tapeline.scan.result import ScanResult
-from tapeline.scan.score import points, total
-from tapeline.scan.screens import screen
+from tapeline.scan.score import add_opinions, points, total
+from tapeline.scan.screens import Known, screen
+from tapeline.scan.where import matches
 
 ATR_BEFORE = "atr_14_before"
 TRACKED = ("atr_14",)
@@ -36,6 +43,9 @@ def scan(
     *,
     session: Session | None = None,
     also: Collection[str] = (),
+    about: About | None = None,
+    forecast: Forecast | None = None,
+    own: Own = NOTHING,
 ) -> ScanResult:
     """Score every symbol of ``days`` and put the best forward.
 
@@ -54,6 +64,12 @@ def scan(
         compared for the time of day. None: the newest row is a finished session.
     also
         Symbols to score in any case, e.g. held positions; they enter the cross-section only by the common rules.
+    about
+        Sectors and kinds of the symbols, for the screens and for ``config.sector_neutral``; None: all unknown.
+    forecast
+        What models think of the same symbols, as of a session that had ended by ``as_of_ns``; None: factors alone.
+    own
+        Factors and screens of the user's own file.
 
     Returns
     -------
@@ -64,27 +80,41 @@ def scan(
     ------
     ConfigError
         When weights or history cannot be used.
+    BadInput
+        When ``forecast`` or ``about`` is of other symbols, or ``config.where`` cannot be read.
 
     Notes
     -----
-    score = sum over factors of weight * robust z, exactly the sum of the contributions. Ties go by symbol.
-    NaN rule: a symbol with an unknown weighted factor is excluded, with the factor's name as the reason.
+    score = sum over factors and models of weight * robust z, exactly the sum of the contributions. Ties go by symbol.
+    NaN rule: a symbol with an unknown weighted factor is excluded, with the factor's name as the reason. A model that
+    abstains on a symbol contributes nothing to it and is not among its contributions.
     """
-    check_weights(config.weights, config.history_sessions)
-    panel = build_panel(days, session, as_of_ns, max_bars=config.history_sessions, min_bars=MAX_BARS)
+    sessions = history_sessions(config)
+    check_weights(config.weights, sessions, own.factors)
+    about = _of_same(about, days)
+    panel = build_panel(days, session, as_of_ns, max_bars=sessions, min_bars=MAX_BARS)
     atr = settled_atr(days, as_of_ns)
-    factors = compute_factors(panel, atr)
+    groups = group_codes(about.sectors)
+    n_rows = rows_until(days.event_ns, as_of_ns)
+    factors = compute_factors(panel, atr) | own.values(days, n_rows, groups)
     freshness_s = _freshness_s(panel.symbols, days, minutes, session, as_of_ns)
-    exclusions = screen(panel, factors, freshness_s, config, has_minutes=minutes is not None)
+    wanted = {
+        **({config.where: matches(config.where, factors, days, n_rows, groups)} if config.where else {}),
+        **own.passes(days, n_rows, groups),
+    }
+    known = Known(freshness_s, minutes is not None, about, wanted)
+    exclusions = screen(panel, factors, known, config)
 
     unusable = {symbol for symbol, exclusion in exclusions.items() if exclusion.kind is not Kind.ABSTAINED}
     ranked = np.array([symbol not in exclusions for symbol in panel.symbols], dtype=np.bool_)
     scored = np.array([symbol not in unusable for symbol in panel.symbols], dtype=np.bool_)
-    parts = points(factors, config.weights, ranked)
-    scores = np.where(scored, total(parts, len(panel.symbols)), np.nan)
+    neutral = groups if config.sector_neutral else None
+    parts = points(factors, config.weights, ranked, neutral)
+    opinions = _opinions(forecast, config, ranked, neutral, panel.symbols)
+    scores = np.where(scored, add_opinions(total(parts, len(panel.symbols)), opinions), np.nan)
     best, asked = _choose(panel.symbols, scores, ranked, config.top, also)
-    row = _Rows(panel, atr, freshness_s, scores, parts, as_of_ns)
-    return ScanResult(
+    row = _Rows(panel, atr, freshness_s, scores, {**parts, **opinions}, as_of_ns)
+    result = ScanResult(
         as_of_ns=as_of_ns,
         symbols=panel.symbols,
         candidates=tuple(row.candidate(col, rank) for col, rank in best),
@@ -96,7 +126,14 @@ def scan(
         atr=atr,
         freshness_s=freshness_s,
         exclusions=exclusions,
+        sectors=about.sectors,
+        stop=panel.close[-1] - config.stop_atr * atr,
+        target=panel.close[-1] + config.reward_risk * config.stop_atr * atr,
     )
+    if forecast is None:
+        return result
+    n_abstained = int((forecast.abstains & ranked).sum())
+    return replace(result, values=forecast.values, n_abstained=n_abstained, left_out=forecast.left_out)
 
 
 def settled_atr(days: BarGrid, as_of_ns: int) -> F64:
@@ -107,6 +144,31 @@ def settled_atr(days: BarGrid, as_of_ns: int) -> F64:
     has not traded in that row.
     """
     return indicators_at(days, [ATR_BEFORE], rows_until(days.event_ns, as_of_ns))[ATR_BEFORE]
+
+
+def _of_same(about: About | None, days: BarGrid) -> About:
+    if about is None:
+        return About.unknown(len(days.symbols))
+    if len(about.sectors) != len(days.symbols):
+        raise BadInput(f"sectors are given for {len(about.sectors)} symbols, the grid has {len(days.symbols)}")
+    return about
+
+
+def _opinions(
+    forecast: Forecast | None,
+    config: ScanConfig,
+    ranked: NDArray[np.bool_],
+    groups: NDArray[np.intp] | None,
+    symbols: tuple[str, ...],
+) -> dict[str, F64]:
+    """Return the points of each weighted model; NaN where it abstains."""
+    if forecast is None:
+        return {}
+    if forecast.symbols != symbols:
+        raise BadInput("the forecast is of another universe than the one that is scanned")
+    check_model_weights(config.model_weights, forecast.models.targets)
+    weights = {name: weight for name, weight in config.model_weights.items() if name in forecast.values}
+    return points(forecast.values, weights, ranked, groups)
 
 
 def _freshness_s(
@@ -152,6 +214,7 @@ class _Rows:
 
     def candidate(self, col: int, rank: int) -> Candidate:
         """Return the symbol in ``col`` with everything that made its score."""
+        parts = ((name, float(column[col])) for name, column in self._parts.items())
         return Candidate(
             symbol=self._panel.symbols[col],
             rank=rank,
@@ -160,5 +223,5 @@ class _Rows:
             atr=float(self._atr[col]),
             as_of_ns=self._as_of_ns,
             freshness_s=float(self._freshness_s[col]),
-            contributions=tuple((name, float(column[col])) for name, column in self._parts.items()),
+            contributions=tuple((name, value) for name, value in parts if value == value),  # NaN: an abstention
         )

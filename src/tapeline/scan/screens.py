@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tapeline.core.config import ScanConfig
 from tapeline.core.outcome import Kind
 from tapeline.core.types import F64
+from tapeline.grid.history import About
 from tapeline.scan.factors import ATR_BARS, FACTORS, dollar_volume_20
 from tapeline.scan.panel import Panel
 from tapeline.scan.result import Exclusion
@@ -29,16 +30,27 @@ class Screen:
     sentence: Callable[[int], str]
 
 
-def screen(
-    panel: Panel, factors: Mapping[str, F64], freshness_s: F64, config: ScanConfig, *, has_minutes: bool
-) -> dict[str, Exclusion]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the symbols beside their sessions.
+
+    ``wanted`` is text or name of each condition, and who is known to meet it.
+    """
+
+    freshness_s: F64
+    has_minutes: bool
+    about: About
+    wanted: Mapping[str, NDArray[np.bool_]]
+
+
+def screen(panel: Panel, factors: Mapping[str, F64], known: Known, config: ScanConfig) -> dict[str, Exclusion]:
     """Return the first reason against each symbol that has one, by symbol.
 
     NaN rule: a symbol whose range (``low_range``, the settled ATR) or any weighted factor is unknown is excluded with
     the factor's name; it is not scored on the rest, as points missing and points that are 0 would look the same.
     """
-    checks = [*_unknown(panel, freshness_s, config, has_minutes), *_incomplete(panel, factors, config)]
-    checks += _taste(panel, config)
+    checks = [*_unknown(panel, known.freshness_s, config, known.has_minutes), *_incomplete(panel, factors, config)]
+    checks += [*_taste(panel, config), *_asked_for(panel, known, config)]
     found: dict[str, Exclusion] = {}
     for check in checks:
         for col in np.flatnonzero(check.hits):
@@ -71,7 +83,7 @@ def _unknown(panel: Panel, freshness_s: F64, config: ScanConfig, has_minutes: bo
 def _incomplete(panel: Panel, factors: Mapping[str, F64], config: ScanConfig) -> list[Screen]:
     """Return the screens of symbols that cannot be scored in full."""
     weighted = [name for name, weight in config.weights.items() if weight != 0.0]
-    needed = max(ATR_BARS, *(FACTORS[name].bars for name in weighted))
+    needed = max(ATR_BARS, *(FACTORS[name].bars for name in weighted if name in FACTORS))
     checks = [
         Screen(
             Kind.NO_DATA,
@@ -83,6 +95,29 @@ def _incomplete(panel: Panel, factors: Mapping[str, F64], config: ScanConfig) ->
     for name in weighted:
         checks.append(Screen(Kind.NO_DATA, np.isnan(factors[name]), _always(f"the factor {name} is not known")))
     return checks
+
+
+def _asked_for(panel: Panel, known: Known, config: ScanConfig) -> list[Screen]:
+    """Return the screens that the person asked for: age, sector, kind, conditions."""
+    about, n = known.about, len(panel.symbols)
+    checks = [
+        Screen(
+            Kind.ABSTAINED,
+            panel.n_traded < config.min_sessions,
+            lambda col: f"{panel.n_traded[col]} sessions of history, {config.min_sessions:g} are asked for",
+        )
+    ]
+    for what, values, wanted in (("sector", about.sectors, config.sectors), ("kind", about.kinds, config.kinds)):
+        if wanted:
+            hits = np.fromiter((value not in wanted for value in values), np.bool_, n)
+            checks.append(Screen(Kind.ABSTAINED, hits, _other(what, values, wanted)))
+    for text, met in known.wanted.items():
+        checks.append(Screen(Kind.ABSTAINED, ~met, _always(f"it does not meet, or is not known to meet, {text}")))
+    return checks
+
+
+def _other(what: str, values: tuple[str, ...], wanted: tuple[str, ...]) -> Callable[[int], str]:
+    return lambda col: f"its {what} is {values[col] or 'unknown'}, wanted is {' or '.join(wanted)}"
 
 
 def _always(sentence: str) -> Callable[[int], str]:

@@ -12,7 +12,7 @@ from tapeline.core.config.feed import (
     YahooConfig,
     YouTubeConfig,
 )
-from tapeline.core.config.scan import ScanConfig
+from tapeline.core.config.scan import MlConfig, ScanConfig
 from tapeline.core.config.signals import SignalsConfig
 from tapeline.core.config.streams import LiveConfig, StreamsConfig
 from tapeline.core.config.thesis import LlmConfig, LoopConfig, ThesisConfig
@@ -28,6 +28,7 @@ __all__ = [
     "LiveConfig",
     "LlmConfig",
     "LoopConfig",
+    "MlConfig",
     "NewsConfig",
     "NodeConfig",
     "RedditConfig",

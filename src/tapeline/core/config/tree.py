@@ -12,7 +12,7 @@ from msgspec import Meta, field
 
 from tapeline.core.config.base import Count, NotNegative, Positive, Section
 from tapeline.core.config.feed import FeedConfig
-from tapeline.core.config.scan import ScanConfig
+from tapeline.core.config.scan import MlConfig, ScanConfig
 from tapeline.core.config.signals import SignalsConfig
 from tapeline.core.config.streams import LiveConfig, StreamsConfig
 from tapeline.core.config.thesis import LlmConfig, LoopConfig, ThesisConfig
@@ -61,6 +61,7 @@ class Config(Section, frozen=True):
     streams: StreamsConfig = field(default_factory=StreamsConfig)
     live: LiveConfig = field(default_factory=LiveConfig)
     scan: ScanConfig = field(default_factory=ScanConfig)
+    ml: MlConfig = field(default_factory=MlConfig)
     signals: SignalsConfig = field(default_factory=SignalsConfig)
     llm: LlmConfig = field(default_factory=LlmConfig)
     thesis: ThesisConfig = field(default_factory=ThesisConfig)

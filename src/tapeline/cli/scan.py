@@ -1,0 +1,201 @@
+"""``scan`` ranks a whole universe and shows the best, who was left out, and where the time went."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
+from tapeline.cli.show import Progress
+from tapeline.cli.train import UniverseOption
+from tapeline.core.config import Config
+from tapeline.core.home import default_home
+
+if TYPE_CHECKING:
+    from tapeline.scan.market import Scanned
+    from tapeline.scan.saved import Difference
+
+PHASES = 4
+SHOWN = 10
+"""Names of each kind of change, and reasons of exclusion, that are shown."""
+
+DayOption = Annotated[
+    dt.datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Session to look back from; else the last.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verb ``scan``."""
+    app.command()(scan)
+
+
+def scan(
+    universe: UniverseOption = None,
+    as_of: DayOption = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Candidates to show; the settings' number else.")] = None,
+    where: Annotated[str, typer.Option(help='A condition, e.g. "rsi_14 < 30 and dollar_volume_20 > 5e6".')] = "",
+    sector_neutral: Annotated[bool, typer.Option("--sector-neutral", help="Compare within sectors.")] = False,
+    lazy: Annotated[bool, typer.Option("--lazy", help="A cheap stage first.")] = False,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Scan the session before, then go on with the last one's bars.")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    address: Annotated[str, typer.Option(help="Of a Ray cluster; one is started here without it.")] = "",
+    lookback_days: Annotated[int, typer.Option(min=0, help="Calendar days to look back; 0 for the settings.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda, for the models.")] = "",
+    explain: Annotated[int, typer.Option(min=0, help="Rows whose models are explained in words.")] = 0,
+    save: Annotated[str, typer.Option(help="Keep the scan under this name and show what changed since.")] = "",
+    out: Annotated[Path | None, typer.Option(help="File to write: .parquet, .csv or .json.")] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Show where the time went.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank every symbol of a universe and show the best, with everything that made each score."""
+    settings = load_settings(config).config
+    changes: dict[str, Any] = {"top": top, "where": where, "sector_neutral": sector_neutral}
+    changes["lookback_days"] = lookback_days
+    settings = _changed(settings, {key: value for key, value in changes.items() if value}, device)
+    with Progress("scan", quiet=as_json) as progress:
+        phases = _Phases(progress)
+        scanned, told = _run(
+            settings, phases, (universe, as_of.date() if as_of else None), engine, address, lazy, incremental
+        )
+        words = _words(scanned, explain if settings.scan.use_explainability else 0)
+        progress.update(PHASES, PHASES)
+    changed = _kept(scanned, save, out)
+    if as_json:
+        rows = scanned.result.table.to_dicts()
+        envelope = {**told, "rows": rows, "explained": words, "changed": changed, "phases_ms": phases.ms}
+        typer.echo(msgspec.json.encode(envelope).decode())
+    else:
+        _show(scanned, told, words, changed)
+        if profile:
+            _show_phases(phases.ms)
+
+
+class _Phases:
+    """Wall time of each phase, and a progress line over them."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.ms: dict[str, float] = {}
+        self._progress = progress
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        self._progress.update(min(len(self.ms), PHASES - 1), PHASES, name)
+        started = time.perf_counter()
+        yield
+        self.ms[name] = self.ms.get(name, 0.0) + 1e3 * (time.perf_counter() - started)
+
+
+def _changed(settings: Config, changes: dict[str, Any], device: str) -> Config:
+    tree: dict[str, Any] = msgspec.to_builtins(settings)
+    tree["scan"] |= changes
+    tree["ml"] |= {"device": device} if device else {}
+    return msgspec.convert(tree, Config)
+
+
+def _run(
+    settings: Config,
+    phases: _Phases,
+    data: tuple[Path | None, dt.date | None],
+    engine: str,
+    address: str,
+    lazy: bool,
+    incremental: bool,
+) -> tuple[Scanned, dict[str, Any]]:
+    """Return the scan, and what else is told of it."""
+    with phases("import"):
+        from tapeline.grid.history import load_history
+        from tapeline.scan.engines import open_engine
+        from tapeline.scan.incremental import scan_by_step
+        from tapeline.scan.lazy import scan_lazily
+        from tapeline.scan.market import run_scan
+        from tapeline.scan.own import NOTHING, load_own
+    with phases("read data"):
+        history = load_history(*data)
+        own = load_own(Path(settings.scan.plugins)) if settings.scan.plugins else NOTHING
+    run = scan_by_step if incremental else scan_lazily if lazy else run_scan
+    with open_engine(engine, address) as chosen:
+        scanned = run(
+            history.grid, settings.scan, settings.ml, about=history.about, own=own, predict=chosen.predict, phase=phases
+        )
+        told = {"day": str(history.days[-1]), "symbols": len(history.grid.symbols), "engine": chosen.name}
+        told |= chosen.report()
+    found = scanned.result
+    told |= {"scored": found.n_scored, "excluded": len(found.exclusions), "abstained": found.n_abstained}
+    drifted = scanned.forecast.drifted() if scanned.forecast is not None else ()
+    return scanned, told | {"left_out": found.left_out, "notes": found.notes, "drifted": drifted}
+
+
+def _words(scanned: Scanned, rows: int) -> list[str]:
+    from tapeline.scan.explain import explain as explained
+
+    if scanned.forecast is None or not rows:
+        return []
+    symbols = [candidate.symbol for candidate in scanned.result.candidates[:rows]]
+    return [f"{each.symbol}: {sentence}" for each in explained(scanned.forecast, symbols) for sentence in each.words]
+
+
+def _kept(scanned: Scanned, save: str, out: Path | None) -> Difference | None:
+    from tapeline.scan.saved import save as keep
+    from tapeline.scan.table import write_table
+
+    if out is not None:
+        write_table(scanned.result, out)
+    return keep(scanned.result, default_home(os.environ).path / "scans", save) if save else None
+
+
+def _show(scanned: Scanned, told: dict[str, Any], words: list[str], changed: Difference | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    found, console = scanned.result, Console()
+    title = f"{told['day']}: {told['scored']} of {told['symbols']} symbols ranked, {told['excluded']} left out"
+    table = Table(
+        "#", "symbol", "sector", "score", "entry", "stop", "target", "models", "what made the score", title=title
+    )
+    for row, candidate in zip(found.table.to_dicts(), found.candidates, strict=True):
+        parts = sorted(candidate.contributions, key=lambda part: -abs(part[1]))[:3]
+        models = " ".join("-" if row[name] is None else f"{row[name]:.2f}" for name in found.values)
+        prices = (f"{row[name]:.2f}" for name in ("entry", "stop", "target"))
+        made = ", ".join(f"{name} {points:+.2f}" for name, points in parts)
+        table.add_row(str(row["rank"]), row["symbol"], row["sector"], f"{row['score']:+.3f}", *prices, models, made)
+    console.print(table)
+    for line in [*words, *_remarks(found.notes, told, changed)]:
+        typer.echo(line)
+    reasons = Counter(str(each.kind) for each in found.exclusions.values())
+    for symbol, each in list(found.exclusions.items())[:SHOWN]:
+        typer.echo(f"  {symbol}: {each.reason}")
+    if len(found.exclusions) > SHOWN:
+        rest = ", ".join(f"{count} {kind}" for kind, count in sorted(reasons.items()))
+        typer.echo(f"  ... {len(found.exclusions)} left out in all: {rest}")
+
+
+def _remarks(notes: tuple[str, ...], told: dict[str, Any], changed: Difference | None) -> Iterator[str]:
+    yield from notes
+    if told["abstained"]:
+        yield f"the models abstain on {told['abstained']} ranked symbols"
+    if told["drifted"]:
+        yield f"the market has drifted from what training saw in: {', '.join(told['drifted'])}"
+    if told["left_out"]:
+        yield f"partial: the time budget left out {', '.join(told['left_out'])}"
+    if told["engine"] == "ray":
+        yield f"ray: started in {told['ray_start_s']} s, workers busy {told['ray_worker_busy_pct']} %"
+    if changed is not None:
+        moved = ", ".join(f"{symbol} {old}->{new}" for symbol, old, new in changed.moved[:SHOWN])
+        yield f"new: {', '.join(changed.new) or '-'}; gone: {', '.join(changed.dropped) or '-'}; moved: {moved or '-'}"
+
+
+def _show_phases(phases_ms: dict[str, float]) -> None:
+    for name, took_ms in phases_ms.items():
+        typer.echo(f"{took_ms:10.1f} ms  {name}")

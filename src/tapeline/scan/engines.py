@@ -1,0 +1,76 @@
+"""Where a scan's models are asked: in this process, or on a Ray cluster.
+
+In: the name of an engine.  Out: something that predicts; the same bits whichever it is.
+Refuses an engine that is not installed, with what to install. ``local`` is the default, and faster on one machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from tapeline.core.errors import BadInput
+from tapeline.core.types import F64
+from tapeline.ml.features import F32
+from tapeline.ml.fold_file import Models
+from tapeline.ml.forecast import predict_here
+
+ENGINES = ("local", "ray")
+
+
+class Engine(Protocol):
+    """Asks models about rows of features."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    def predict(self, models: Models, target: str, features: F32) -> F64:
+        """Return one value a row, as ``Models.predict`` does."""
+        ...
+
+    def report(self) -> dict[str, Any]:
+        """Return what a person may want to know of it: workers, start-up, how busy they were."""
+        ...
+
+
+class LocalEngine:
+    """This process, on all its compute threads."""
+
+    name = "local"
+
+    def predict(self, models: Models, target: str, features: F32) -> F64:
+        """Return one value a row."""
+        return predict_here(models, target, features)
+
+    def report(self) -> dict[str, Any]:
+        """Return nothing: there is nothing to start or to watch."""
+        return {}
+
+
+@contextmanager
+def open_engine(name: str, address: str = "", *, workers: int = 2) -> Iterator[Engine]:
+    """Give the engine of a name, and end what it started afterwards.
+
+    Parameters
+    ----------
+    address
+        Of a running Ray cluster; "" starts one on this machine.
+    workers
+        Actors of a Ray engine.
+    """
+    if name not in ENGINES:
+        raise BadInput(f"engine is {name!r}: choose {' or '.join(ENGINES)}")
+    if name == "local":
+        yield LocalEngine()
+        return
+    try:
+        import ray  # noqa: F401 - asked for here, so that a missing extra is one sentence
+    except ImportError:
+        raise BadInput("the ray engine needs the extra: pip install 'tapeline[ray]'") from None
+    from tapeline.scan.ray_engine import RayEngine
+
+    with RayEngine(address, workers) as engine:
+        yield engine

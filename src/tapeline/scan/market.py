@@ -1,0 +1,157 @@
+"""The front door of the scan: a grid in, the best symbols out, with models and all.
+
+``scan_market`` is what ``tapeline.scan(grid)`` calls: it finds the models that the date may use, asks them and scans.
+Refuses models that have seen the day; without usable ones it scans by factors alone and says so in ``notes``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import msgspec
+
+from tapeline.core.config import MlConfig, ScanConfig
+from tapeline.core.errors import BadInput, ConfigError
+from tapeline.core.types import DAY_S
+from tapeline.grid import BarGrid
+from tapeline.grid.history import About, date_of
+from tapeline.ml.cross import group_codes
+from tapeline.ml.features import CONTRACT
+from tapeline.ml.fold_file import Models, NoModels, load_models
+from tapeline.ml.forecast import NEVER, Forecast, Predict, make_forecast, predict_here
+from tapeline.scan.factors import history_sessions
+from tapeline.scan.own import NOTHING, Own
+from tapeline.scan.panel import rows_until
+from tapeline.scan.result import ScanResult
+from tapeline.scan.scan import scan
+
+SHIPPED: Literal["dated"] = "dated"
+"""The newest fold whose training ended before the day of the scan."""
+Phase = Callable[[str], AbstractContextManager[None]]
+"""Told the name of each phase, and entered while it runs; for profiles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scanned:
+    """A scan and the forecast it rests on, for ``explain``."""
+
+    result: ScanResult
+    forecast: Forecast | None
+
+
+def scan_market(
+    grid: BarGrid,
+    top: int = 50,
+    *,
+    models: Models | Literal["dated"] | None = SHIPPED,
+    config: ScanConfig | None = None,
+    ml: MlConfig | None = None,
+    about: About | None = None,
+    as_of_ns: int | None = None,
+    where: str = "",
+) -> ScanResult:
+    """Scan the sessions of a grid.
+
+    Parameters
+    ----------
+    grid
+        Daily bars, oldest first. Not modified.
+    top
+        Candidates put forward.
+    models
+        Trained models; "dated" for the newest fold that the day may use; None for factors alone.
+    config, ml, about
+        Settings, and sectors and kinds of the symbols.
+    as_of_ns
+        What the scan may know, UTC nanoseconds; everything in the grid unless given.
+    where
+        A condition that candidates must meet, e.g. ``"rsi_14 < 30"``.
+
+    Returns
+    -------
+    ScanResult
+        ``.table`` is a Polars frame of the candidates; ``.exclusions`` says who was left out, and why.
+
+    Examples
+    --------
+    >>> import tapeline
+    >>> from tapeline.grid.history import load_history
+    >>> tapeline.scan(load_history().grid, top=3).table.height
+    3
+    """
+    settings = msgspec.structs.replace(config or ScanConfig(), top=top, **({"where": where} if where else {}))
+    return run_scan(grid, settings, ml or MlConfig(), models=models, about=about, as_of_ns=as_of_ns).result
+
+
+def run_scan(
+    grid: BarGrid,
+    config: ScanConfig,
+    ml: MlConfig,
+    *,
+    models: Models | Literal["dated"] | None = SHIPPED,
+    about: About | None = None,
+    as_of_ns: int | None = None,
+    own: Own = NOTHING,
+    predict: Predict = predict_here,
+    phase: Phase = lambda _: nullcontext(),
+) -> Scanned:
+    """Scan the sessions of a grid and keep the forecast; see ``scan_market``.
+
+    ``config.time_budget_ms`` is counted from the call: models that have not been asked by then are left out.
+    """
+    if grid.timeframe_s != DAY_S:
+        raise BadInput(f"a scan reads daily bars, this grid holds bars of {grid.timeframe_s} s")
+    started = time.perf_counter()
+    budget_s = config.time_budget_ms / 1e3
+    late = (lambda: time.perf_counter() - started > budget_s) if budget_s else NEVER
+    moment = _newest(grid) if as_of_ns is None else as_of_ns
+    notes: tuple[str, ...] = ()
+    if models == SHIPPED:
+        with phase("load models"):
+            models, notes = _dated(grid, moment, ml)
+    forecast = None
+    if models is not None:
+        check_sessions(config)
+        known = About.unknown(len(grid.symbols)) if about is None else about
+        with phase("features and models"):
+            forecast = make_forecast(
+                grid,
+                group_codes(known.sectors),
+                models,
+                ml,
+                n_rows=rows_until(grid.event_ns, moment),
+                predict=predict,
+                out_of_time=late,
+            )
+    with phase("factors, screens, ranks"):
+        result = scan(grid, None, config, moment, about=about, forecast=forecast, own=own)
+    return Scanned(replace(result, notes=notes), forecast)
+
+
+def check_sessions(config: ScanConfig) -> None:
+    """Raise ConfigError when the scan looks back less than the models' features need."""
+    sessions = history_sessions(config)
+    if sessions < CONTRACT.bars:
+        raise ConfigError(
+            f"a scan looks back {sessions} sessions (scan.history_sessions, or scan.lookback_days calendar days), but "
+            f"the models' features need {CONTRACT.bars}"
+        )
+
+
+def _newest(grid: BarGrid) -> int:
+    return int(grid.event_ns[-1]) if grid.n_bars else 0
+
+
+def _dated(grid: BarGrid, moment_ns: int, ml: MlConfig) -> tuple[Models | None, tuple[str, ...]]:
+    """Return the models that the day may use; without any, None and the reason."""
+    rows = rows_until(grid.event_ns, moment_ns)
+    if not rows:
+        return None, ("no models are asked: there is no session yet",)
+    try:
+        return load_models(date_of(int(grid.event_ns[rows - 1])), ml.folder, device=ml.device), ()
+    except NoModels as error:
+        return None, (f"scanned by factors alone: {error}",)
