@@ -34,10 +34,10 @@ Use = Callable[[LogicalClock, Gateway, FeedConfig], Awaitable[Any]]
 
 
 @contextmanager
-def _simulator(symbols: int) -> Iterator[str]:
+def _simulator(symbols: int, *more: str) -> Iterator[str]:
     """Run a fresh simulator of the flash crash; yield its address."""
     argv = [sys.executable, "-m", "tapeline.sim", "--port", "0", "--day", "2010-05-06", "--seed", "7"]
-    with spawn([*argv, "--symbols", str(symbols)], name="the simulator", pipe_stdout=True) as child:
+    with spawn([*argv, "--symbols", str(symbols), *more], name="the simulator", pipe_stdout=True) as child:
         yield json.loads(child.read_line(60.0))["url"]
 
 
