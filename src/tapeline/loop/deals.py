@@ -42,8 +42,8 @@ def deals_of(fills: Iterable[Fill], orders: Mapping[str, Order], signals: Mappin
 
 
 async def read_deals(journal: Journal, since_ns: int) -> tuple[list[Deal], dict[str, Signal]]:
-    """Return the fills of the journal from ``since_ns`` on, oldest first, and its signals by id."""
+    """Return the fills of the journal from ``since_ns`` on, oldest first, and the signals since then by id."""
     fills = [fill for _, fill in await journal.read(queries.fills) if fill.event_ns >= since_ns]
     orders = {order.order_id: order for _, order in await journal.read(queries.orders)}
-    signals = {signal.signal_id: signal for signal in await journal.read(queries.signals)}
+    signals = {s.signal_id: s for s in await journal.read(queries.signals) if s.as_of_ns >= since_ns}
     return deals_of(fills, orders, signals), signals

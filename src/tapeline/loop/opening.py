@@ -7,8 +7,7 @@ Refuses a day without a universe; says which symbols have no history, and goes o
 from __future__ import annotations
 
 import datetime as dt
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,16 +16,14 @@ from tapeline.core.calendar import Session
 from tapeline.core.errors import BadInput, Unavailable
 from tapeline.core.instruments import underlying_of
 from tapeline.core.outcome import Kind, Outcome, nothing
-from tapeline.core.types import DAY_S, MINUTE_S, BarFrame, Fill, Headline, Label, Signal
+from tapeline.core.types import DAY_S, MINUTE_S, BarFrame, Fill, Headline, Label
 from tapeline.feed.poller import Poller
 from tapeline.feed.sync import fetch_history
 from tapeline.grid import BarGrid
 from tapeline.grid.index import load_index
-from tapeline.loop.board import Deal, EquityPoint
-from tapeline.loop.deals import read_deals
 from tapeline.loop.decide import Counted
 from tapeline.loop.desk import Book, Desk, Tally
-from tapeline.loop.progress import RUN
+from tapeline.loop.recall import recall
 from tapeline.scan.scan import TRACKED, scan
 from tapeline.signals.news import NewsRule, NewsSource
 from tapeline.signals.regime import market_regime
@@ -79,7 +76,6 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
     covered_ns = await publisher.open()
     if covered_ns is not None and covered_ns > session.close_ns:
         raise BadInput(f"this home has seen later days than {session.day}: choose another home for an older day")
-    marks = await publisher.marks_of(symbols)
     closed = ClosedReader(desk.store, config.streams.lanes, await desk.journal.read_offsets())
     splits = await _splits(desk, symbols, history.frame, session, days)
     minutes = await _minutes_so_far(desk, symbols, session)
@@ -89,11 +85,8 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         portfolio = await _opening_account(desk, days, closes, before, history.frame.label, splits)
     else:
         portfolio = await _through_splits(desk, ledger, splits)
-    signals, deals, curve = await _told_so_far(desk, session)
-    kept = await desk.journal.read(lambda connection: queries.dossiers(connection, session.open_ns))
-    decided_ns = await desk.journal.read(queries.last_cycle_ns) or 0
     headlines: dict[str, tuple[Headline, ...]] = {}
-    return Book(
+    book = Book(
         session=session,
         symbols=symbols,
         days=days,
@@ -101,48 +94,32 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         prices={**closes, **_last_closes(minutes)},
         portfolio=portfolio,
         regime=_regime(before),
-        poller=Poller(
-            desk.vendors.bars,
-            symbols,
-            clock=clock,
-            calendar=desk.calendar,
-            config=config.feed,
-            since_ns=max(session.open_ns, covered_ns or 0),
-            marks={symbol: max(session.open_ns, mark) for symbol, mark in marks.items()},
-        ),
+        poller=_poller(desk, symbols, session, covered_ns, await publisher.marks_of(symbols)),
         publisher=publisher,
         closed=closed,
         told_ns=covered_ns or 0,
         sources=(Counted(_news(desk, headlines), tally),),
         broker=PaperBroker(config.trade),
         tally=tally,
-        has_run=await _has_run(desk, session),
-        arrived=[record for record in kept if record.ready_ns > decided_ns],
-        dossiers={record.dossier.symbol: record for record in kept if record.ready_ns <= decided_ns},
         previous=closes,
-        signals=signals,
         headlines=headlines,
-        deals=deals,
-        curve=curve,
     )
+    await recall(desk.journal, book)
+    return book
 
 
-async def _told_so_far(desk: Desk, session: Session) -> tuple[dict[str, Signal], list[Deal], list[EquityPoint]]:
-    """Return what an earlier life of the node in this session has to show: signals, fills, the account's course."""
-    deals, signals = await read_deals(desk.journal, session.open_ns)
-    marks = [mark for _, mark in await desk.journal.read(queries.marks) if mark.event_ns >= session.open_ns]
-    curve = [
-        EquityPoint(event_ns=mark.event_ns, equity=None if math.isnan(mark.equity) else mark.equity, cash=mark.cash)
-        for mark in marks
-    ]
-    return signals, deals, curve
-
-
-async def _has_run(desk: Desk, session: Session) -> bool:
-    """Return whether a run from discovery to trade has ended in this session already."""
-    events = await desk.journal.read(queries.stage_events)
-    return any(
-        (event.symbol, event.stage) == (RUN, "finished") and event.event_ns >= session.open_ns for event in events
+def _poller(
+    desk: Desk, symbols: tuple[str, ...], session: Session, covered_ns: int | None, marks: Mapping[str, int]
+) -> Poller:
+    """Return the poller of a session, which goes on after what the lanes have."""
+    return Poller(
+        desk.vendors.bars,
+        symbols,
+        clock=desk.clock,
+        calendar=desk.calendar,
+        config=desk.config.feed,
+        since_ns=max(session.open_ns, covered_ns or 0),
+        marks={symbol: max(session.open_ns, mark) for symbol, mark in marks.items()},
     )
 
 

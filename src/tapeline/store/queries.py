@@ -172,10 +172,12 @@ def _outcome(kind: str, source: str, reason: str, as_of_ns: int | None, record: 
     return Outcome(Kind(kind), source, value, reason, as_of_ns)
 
 
-def stage_events(connection: DuckDBPyConnection) -> list[StageEvent]:
-    """Return every stage that any symbol entered, by run, moment, symbol and stage."""
+def stage_events(connection: DuckDBPyConnection, since_ns: int = 0) -> list[StageEvent]:
+    """Return the stages that symbols entered at ``since_ns`` or later, by run, moment, symbol and stage."""
     rows = connection.execute(
-        "SELECT run_id, symbol, stage, event_ns, detail FROM pipeline_events ORDER BY run_id, event_ns, symbol, stage"
+        "SELECT run_id, symbol, stage, event_ns, detail FROM pipeline_events WHERE event_ns >= ? "
+        "ORDER BY run_id, event_ns, symbol, stage",
+        [since_ns],
     ).fetchall()
     return [StageEvent(*row) for row in rows]
 
