@@ -12,11 +12,12 @@ import pytest
 from tests.loop.town import CONFIG, MINUTE_NS, OPEN_NS, Town, run
 
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
-from tapeline.core.types import Position, Side, Vote
+from tapeline.core.types import Dossier, Label, Position, Side, Vote
 from tapeline.loop.decide import Counted, decide
 from tapeline.loop.desk import Book, Desk, Tally
 from tapeline.loop.session import run_minute
 from tapeline.store import queries
+from tapeline.store.batch import DossierRecord
 
 DELAY_NS = round(CONFIG.feed.publish_delay_s * 1e9)
 AS_OF_NS = OPEN_NS + 5 * MINUTE_NS
@@ -101,6 +102,54 @@ def test_a_source_that_fails_is_an_error_of_the_day_and_no_opinion(tmp_path: Pat
         assert len(book.tally.errors) == CONFIG.scan.top
         assert all(error.startswith("news.headlines on ") for error in book.tally.errors)
         assert len(record.refused) == CONFIG.scan.top
+
+    at_minute_5(town, main)
+
+
+def kept_dossier(symbol: str, conviction: float, action: str) -> DossierRecord:
+    """Return a dossier that was ready at minute 4."""
+    dossier = Dossier(
+        dossier_id=f"d-{symbol}",
+        symbol=symbol,
+        as_of_ns=AS_OF_NS - 2 * MINUTE_NS,
+        conviction=conviction,
+        prior=conviction,
+        model_part=0.0,
+        action=action,
+        price=50.0,
+        atr=1.0,
+        scorecard=(),
+        flags=(),
+        answers=(),
+        summary="a summary",
+        bull="a bull",
+        bear="a bear",
+        catalysts=(),
+        degraded=(),
+        model="",
+        llm_calls=0,
+        label=Label.SIMULATED,
+    )
+    return DossierRecord("run@1", AS_OF_NS - MINUTE_NS, dossier)
+
+
+@pytest.mark.parametrize(
+    ("conviction", "action", "ordered"), [(0.95, "buy", ["CCC"]), (0.5, "hold", []), (0.05, "sell", [])]
+)
+def test_a_fresh_dossier_and_the_tape_make_an_order_between_two_scans_where_they_agree(
+    tmp_path: Path, conviction: float, action: str, ordered: list[str]
+) -> None:
+    town = Town(tmp_path)
+    town.market.titles.clear()  # the press is silent, so the tape alone is no quorum
+
+    async def main(desk: Desk, book: Book) -> None:
+        book.dossiers["CCC"] = kept_dossier("CCC", conviction, action)
+        assert (await decide(desk, book, AS_OF_NS, with_scan=False)).orders == ()
+        record = await decide(desk, book, AS_OF_NS, with_scan=False, fresh=("CCC",))
+        assert [order.symbol for order in record.orders] == ordered
+        assert [candidate.symbol for candidate in record.candidates] == ["CCC"]
+        spoken = [vote.group for signal in record.signals for vote in signal.votes]
+        assert set(spoken) == ({"tape", "thesis"} if ordered else set())
 
     at_minute_5(town, main)
 
