@@ -23,11 +23,14 @@ from tapeline.sim.door import Door, Family
 from tapeline.sim.faults import FaultPlan, Weather
 from tapeline.sim.limits import SlidingLimit
 from tapeline.sim.market import Market
+from tapeline.sim.massive import MassiveAggregates
+from tapeline.sim.massive import refusal as refuse_as_massive
 from tapeline.sim.news import Newsroom
 from tapeline.sim.rss import NewsSearch
 from tapeline.sim.tape import Tape
 from tapeline.sim.voices import VoiceLimits, voice_routes
 
+MASSIVE_RANGE = "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{start}/{end}"
 NODE = "node"
 """The participant that an anonymous request to move the clock speaks for."""
 
@@ -86,6 +89,8 @@ def _vendor_routes(door: Door, tape: Tape, calendar: SessionCalendar, settings: 
     news = NewsSearch(tape, Newsroom(tape, settings.seed))
     of_data = Family("data", SlidingLimit(settings.data_limit), alpaca_data.NO_KEYS)
     of_trading = Family("trading", SlidingLimit(settings.trading_limit), alpaca_trading.NO_KEYS)
+    massive = MassiveAggregates(tape)
+    of_massive = Family("massive", SlidingLimit(settings.data_limit), refusal=refuse_as_massive)
     of_news = Family("news", SlidingLimit(settings.news_limit))
     return [
         door.route("/v2/stocks/bars", data.bars, of_data),
@@ -99,6 +104,8 @@ def _vendor_routes(door: Door, tape: Tape, calendar: SessionCalendar, settings: 
         door.route("/v2/assets/{symbol_or_id}", trading.asset, of_trading),
         door.route("/v2/clock", trading.clock, of_trading),
         door.route("/v2/calendar", trading.sessions, of_trading),
+        door.route(MASSIVE_RANGE, massive.ranged, of_massive),
+        door.route("/v2/aggs/grouped/locale/us/market/stocks/{date}", massive.grouped, of_massive),
         door.route("/rss/search", news.search, of_news),
     ]
 

@@ -22,6 +22,14 @@ class AlpacaConfig(Section, frozen=True):
     """Raw: what traded. Splits are applied from the corporate actions, explicitly."""
 
 
+class MassiveConfig(Section, frozen=True):
+    """Massive's aggregates, one ticker a request. The key comes from MASSIVE_API_KEY."""
+
+    base_url: str = "https://api.massive.com"
+    requests_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 5
+    """Of the free plan; paid ones have no limit worth the name."""
+
+
 class NewsConfig(Section, frozen=True):
     """Google News by RSS."""
 
@@ -132,6 +140,7 @@ class FeedConfig(Section, frozen=True):
     """Failures in a row that open a host's breaker."""
     breaker_open_s: Positive = 60.0
     alpaca: AlpacaConfig = field(default_factory=AlpacaConfig)
+    massive: MassiveConfig = field(default_factory=MassiveConfig)
     news: NewsConfig = field(default_factory=NewsConfig)
     reddit: RedditConfig = field(default_factory=RedditConfig)
     youtube: YouTubeConfig = field(default_factory=YouTubeConfig)

@@ -25,6 +25,11 @@ def llm_api_key(environ: Mapping[str, str]) -> str:
     return environ.get("TAPELINE_LLM_API_KEY", "")
 
 
+def massive_key(environ: Mapping[str, str]) -> str:
+    """Return what MASSIVE_API_KEY holds; empty when there is none."""
+    return environ.get("MASSIVE_API_KEY", "")
+
+
 @dataclass(frozen=True, slots=True)
 class RedditKeys:
     """A registered application. Its text form shows neither."""
