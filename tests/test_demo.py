@@ -268,8 +268,9 @@ def test_a_port_in_use_is_refused_by_demo_and_simulator() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        code, _, err = _run("demo", "--exit", REPLAY__PORT=port)
-        assert (code, "taken" in _sentence(err)) == (2, True)
+        for setting in ("REPLAY__PORT", "WEB__PORT"):
+            code, _, err = _run("demo", "--exit", **{setting: port})
+            assert (code, "taken" in _sentence(err)) == (2, True), setting
         code, _, err = _run("sim", "--port", port)
         assert (code, port in err, err.count("\n")) == (2, True, 1)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ import msgspec
 import tapeline
 from tapeline.core.calendar import SessionCalendar
 from tapeline.core.clock import Clock, LogicalClock, SystemClock
-from tapeline.core.config import Config
+from tapeline.core.config import Config, FeedConfig
 from tapeline.core.config.load import load
 from tapeline.core.config.secrets import (
     AlpacaKeys,
@@ -37,6 +37,7 @@ from tapeline.core.home import Home, NodeNote
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.process import Child, spawn
 from tapeline.feed.gateway import Gateway
+from tapeline.feed.http import Host
 from tapeline.feed.llm import ChatModel, llm_feed, llm_host
 from tapeline.feed.model_server import Ready as ModelReady
 from tapeline.feed.model_server import find_model, server_argv
@@ -70,9 +71,7 @@ REPLAY_KEYS = AlpacaKeys("replay", "replay")
 
 SIMULATED_MODEL = "tapeline-sim-1"
 """What dossiers call the simulator's model."""
-REPLAY_REDDIT = RedditKeys("replay", "replay")
-REPLAY_YOUTUBE = YouTubeKey("replay")
-
+REPLAY_REDDIT, REPLAY_YOUTUBE = RedditKeys("replay", "replay"), YouTubeKey("replay")
 NO_REDDIT = "Reddit is off: set REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET"
 NO_YOUTUBE = "YouTube is off: set YOUTUBE_API_KEY"
 
@@ -174,10 +173,7 @@ class Page:
 
 
 async def _page(stack: AsyncExitStack, config: Config, board: Board, say: Say) -> Page:
-    """Serve the page and the API for as long as the node lives.
-
-    The usual port is a habit, not a promise: when another node has it, a free one is taken.
-    """
+    """Serve page and API as long as the node lives. When another node has the usual port, a free one is taken."""
     if not config.web.enabled:
         return Page()
     from tapeline.web.server import build_app, serve
@@ -319,38 +315,46 @@ async def open_vendors(
     replay: bool,
 ) -> Asked:
     """Open the gateways, and make the adapters of everybody there is a key for."""
-    feed, seed = config.feed, config.node.seed
+    feed = config.feed
     reddit = REPLAY_REDDIT if replay else reddit_keys(environ)
     youtube = REPLAY_YOUTUBE if replay else youtube_key(environ)
     hosts = [*alpaca_hosts(feed, keys, clock), news_host(feed, clock), *yahoo_hosts(feed, clock)]
     hosts += edgar_hosts(feed, clock)
     hosts += reddit_hosts(feed, reddit, clock) if reddit is not None else ()
     hosts += youtube_hosts(feed, youtube, clock) if youtube is not None else ()
-    gateway = await stack.enter_async_context(Gateway(hosts, config=feed, clock=clock, seed=seed, replay=replay))
+
+    async def opened(hosts: Sequence[Host], how: FeedConfig) -> Gateway:
+        gateway = Gateway(hosts, config=how, clock=clock, seed=config.node.seed, replay=replay)
+        return await stack.enter_async_context(gateway)
+
+    gateway, llm = await opened(hosts, feed), None
     url = await _model_url(config, model)
-    llm: Gateway | None = None
     if url.value is not None:
         host = llm_host(config.llm, clock, base_url=url.value, api_key=llm_api_key(environ))
-        patient = llm_feed(config.llm, feed)
-        llm = await stack.enter_async_context(Gateway([host], config=patient, clock=clock, seed=seed, replay=replay))
-    news = GoogleNews(gateway, feed.news, clock=clock)
-    videos = YouTube(gateway, feed.youtube, clock=clock) if youtube is not None else None
-    talk: list[TalkSource] = []
-    if reddit is not None:
-        talk.append(RedditTalk(Reddit(gateway, feed.reddit, clock=clock), feed.reddit))
-    if videos is not None:
-        talk.append(YouTubeTalk(videos, feed.youtube))
-    gaps = [("reddit", NO_REDDIT)] if reddit is None else []
-    gaps += [("youtube", NO_YOUTUBE)] if youtube is None else []
-    gaps += [("llm", f"no language model, rules only: {url.reason}")] if url.value is None else []
+        llm = await opened([host], llm_feed(config.llm, feed))
+    vendors = Vendors(gateway, AlpacaBars(gateway, feed.alpaca), GoogleNews(gateway, feed.news, clock=clock), llm)
+    posts = None if reddit is None else Reddit(gateway, feed.reddit, clock=clock)
+    videos = None if youtube is None else YouTube(gateway, feed.youtube, clock=clock)
+    return Asked(vendors, _research(config, vendors, posts, videos, url, clock))
+
+
+def _research(
+    config: Config, vendors: Vendors, posts: Reddit | None, videos: YouTube | None, model: Outcome[str], clock: Clock
+) -> Research:
+    """Return whom a run from discovery to trade asks, and why the others are not there."""
+    gateway, feed = vendors.gateway, config.feed
+    talk: list[TalkSource] = [] if posts is None else [RedditTalk(posts, feed.reddit)]
+    talk += [] if videos is None else [YouTubeTalk(videos, feed.youtube)]
+    gaps = [("reddit", NO_REDDIT)] if posts is None else []
+    gaps += [("youtube", NO_YOUTUBE)] if videos is None else []
+    gaps += [("llm", f"no language model, rules only: {model.reason}")] if model.value is None else []
     yahoo, edgar = Yahoo(gateway, clock=clock), Edgar(gateway, feed.edgar, clock=clock)
-    research = Research(
+    return Research(
         talk=tuple(talk),
-        sources=vendor_sources(yahoo, news, edgar, videos, clock=clock),
-        model=None if llm is None else ChatModel(llm, config.llm),
+        sources=vendor_sources(yahoo, vendors.news, edgar, videos, clock=clock),
+        model=None if vendors.model is None else ChatModel(vendors.model, config.llm),
         gaps=tuple(gaps),
     )
-    return Asked(Vendors(gateway, AlpacaBars(gateway, feed.alpaca), news, llm), research)
 
 
 def _embedded_model(stack: AsyncExitStack, config: Config, home: Home) -> Outcome[Child]:
@@ -370,7 +374,7 @@ async def _model_url(config: Config, model: Outcome[Child]) -> Outcome[str]:
     """Return the address of the configured language model, or why there is none."""
     if config.llm.kind in ("sim", "endpoint"):
         if not config.llm.base_url:
-            raise ConfigError(f"llm.kind is {config.llm.kind!r} and llm.base_url is empty: name the model's address")
+            raise ConfigError("llm.kind is sim, and only a replay has a simulator: choose embedded or endpoint")
         return value_of(config.llm.base_url, source="llm")
     if model.value is None:
         return nothing(model.kind, source="llm", reason=model.reason)

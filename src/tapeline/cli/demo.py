@@ -21,6 +21,7 @@ from tapeline.cli.show import Progress
 from tapeline.cli.stopping import until_stopped
 from tapeline.core.config import Config
 from tapeline.core.config.load import Loaded
+from tapeline.core.errors import BadInput
 from tapeline.core.home import Home
 
 Llm = Literal["embedded", "sim", "endpoint", "none"]
@@ -61,8 +62,10 @@ def with_choices(loaded: Loaded, llm: Llm | None, mode: Mode | None) -> Config:
     """
     replaced = msgspec.structs.replace
     config = loaded.config
-    if llm is not None:
-        config = replaced(config, llm=replaced(config.llm, kind=llm))
+    try:
+        config = config if llm is None else replaced(config, llm=replaced(config.llm, kind=llm))
+    except ValueError as error:
+        raise BadInput(f"--llm {llm}: {error}") from None
     if mode is not None:
         config = replaced(config, loop=replaced(config.loop, mode=mode))
     if config.llm.kind == "sim" and loaded.origins["loop.max_tickers"] == "default":
