@@ -64,3 +64,21 @@ def test_sync_fetches_what_is_missing_and_nothing_twice(polling: Shell) -> None:
     assert told["missing"] == [{"symbol": "NOPE", "reason": "the vendor lists no such stock"}]
     again = polling("sync", "--symbols", "AAPL,MSFT", "--sessions", "20")
     assert "2 symbols until 2010-05-05: 20 bars fetched, 1 symbols were complete, 0 missing" in again.out
+
+
+@pytest.mark.process
+def test_a_second_choice_steps_in_under_its_own_name(polling: Shell, vendor: str) -> None:
+    polling.patch.setenv("TAPELINE_FEED__ALPACA__FEED", "sip")  # which the simulated account has no right to
+    polling.patch.setenv("TAPELINE_FEED__YAHOO__BASE_URL", vendor)
+    refused = json.loads(polling("poll", "--once", "--symbols", "AAPL", "--json").out)
+    assert refused["bars"] == []
+    polling.patch.setenv("TAPELINE_FEED__SOURCES", '["alpaca", "yahoo"]')
+    told = json.loads(polling("poll", "--once", "--symbols", "AAPL", "--json").out)
+    assert [(bar["symbol"], bar["feed"]) for bar in told["bars"]] == [("AAPL", "yahoo.split")]
+
+
+def test_a_chain_with_a_vendor_that_has_no_key_is_refused(shell: Shell) -> None:
+    shell.patch.setenv("APCA_API_KEY_ID", "key")
+    shell.patch.setenv("APCA_API_SECRET_KEY", "secret")
+    shell.patch.setenv("TAPELINE_FEED__SOURCES", '["alpaca", "massive"]')
+    assert "set MASSIVE_API_KEY" in shell.refuses("poll", "--once", "--symbols", "AAPL")

@@ -66,7 +66,7 @@ async def _once(config: Config, wanted: tuple[str, ...], as_json: bool) -> None:
             session = vendor.calendar.previous_session(session.day)
         end_ns = min(now_ns - now_ns % MINUTE_NS, session.close_ns)
         poller = Poller(
-            vendor.bars,
+            vendor.source,
             symbols,
             clock=vendor.clock,
             calendar=vendor.calendar,
@@ -162,7 +162,7 @@ async def _watch(config: Config, wanted: tuple[str, ...], as_json: bool, cycles:
             typer.echo(line, err=True)
         now_ns = vendor.clock.now_ns()
         clock, calendar = vendor.clock, vendor.calendar
-        poller = Poller(vendor.bars, symbols, clock=clock, calendar=calendar, config=config.feed, since_ns=now_ns)
+        poller = Poller(vendor.source, symbols, clock=clock, calendar=calendar, config=config.feed, since_ns=now_ns)
         ends: tuple[Inlet[PollReport], Outlet[PollReport]] = channel(clock, REPORTS_WAITING)
         inlet, outlet = ends
         run = partial(run_polling, poller, inlet, clock=clock, cycles=cycles, symbols=file or (lambda: None))

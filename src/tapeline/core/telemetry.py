@@ -14,7 +14,15 @@ from pathlib import Path
 
 import msgspec
 
-SECRET_NAMES = ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
+SECRET_NAMES = (
+    "APCA_API_KEY_ID",
+    "APCA_API_SECRET_KEY",
+    "MASSIVE_API_KEY",
+    "REDDIT_CLIENT_ID",
+    "REDDIT_CLIENT_SECRET",
+    "TAPELINE_LLM_API_KEY",
+    "YOUTUBE_API_KEY",
+)
 """Variables whose values never reach a log."""
 
 

@@ -107,6 +107,9 @@ class FeedConfig(Section, frozen=True):
     """Ceiling in any sliding 60 s; 90 % of the 200 of a free Alpaca key."""
     news_requests_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 100
     """A polite ceiling for a public RSS feed."""
+    sources: tuple[Literal["alpaca", "massive", "yahoo"], ...] = ("alpaca",)
+    """Who is asked for bars, best first; the next one steps in while the one before does not answer, under its own
+    name. Read by ``poll``."""
     strategy: Literal["sequential", "concurrent", "batch", "hybrid"] = "hybrid"
     """sequential: one symbol after the other; concurrent: several at a time; batch: one batch after the other; hybrid:
     several batches at a time."""
