@@ -31,7 +31,7 @@ FEW = 5
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How trees are grown; see ``core.config.MlConfig`` for the meaning of each."""
+    """How trees are grown; see ``core.config.MlConfig`` for the meaning of each. A patience of 0 takes every round."""
 
     objective: str
     rounds: int
@@ -66,15 +66,13 @@ def check_device(device: str) -> str:
     return device
 
 
-def grow(
-    recipe: Recipe, train: tuple[F32, F64], valid: tuple[F32, F64], names: tuple[str, ...]
-) -> tuple[bytes, int, float]:
+def grow(recipe: Recipe, train: tuple[F32, F64], valid: tuple[F32, F64], names: tuple[str, ...]) -> tuple[bytes, int]:
     """Grow trees until ``valid`` has not improved for ``recipe.patience`` rounds.
 
     Returns
     -------
     tuple
-        The trees up to the best round as UBJSON, their number, and the loss of ``valid`` there.
+        The trees up to the best round as UBJSON, and their number.
     """
     xgb = library()
     parameters = {
@@ -91,9 +89,9 @@ def grow(
         "nthread": 1,
     }
     learn, stop = (xgb.DMatrix(x, y, feature_names=list(names)) for x, y in (train, valid))
-    early = xgb.callback.EarlyStopping(rounds=recipe.patience, save_best=True)
-    grown = xgb.train(parameters, learn, recipe.rounds, evals=[(stop, "valid")], callbacks=[early], verbose_eval=False)
-    return bytes(grown.save_raw("ubj")), int(grown.num_boosted_rounds()), float(grown.best_score)
+    early = [xgb.callback.EarlyStopping(rounds=recipe.patience, save_best=True)] if recipe.patience else []
+    grown = xgb.train(parameters, learn, recipe.rounds, evals=[(stop, "valid")], callbacks=early, verbose_eval=False)
+    return bytes(grown.save_raw("ubj")), int(grown.num_boosted_rounds())
 
 
 class Trees:

@@ -170,7 +170,7 @@ def _train_one(table: Table, fold: Fold, target: Target, config: MlConfig, seed:
     )
     label = table.label(target)
     valid = rows_of(table, fold.valid, label)
-    trees, rounds, _ = grow(recipe, rows_of(table, fold.train, label), valid, table.contract.names)
+    trees, rounds = grow(recipe, rows_of(table, fold.train, label), valid, table.contract.names)
     calibration = fit_platt(Trees(trees).predict(valid[0], margin=True), valid[1]) if target.is_chance else None
     return TargetTrees(horizon=target.horizon, rounds=rounds, calibration=calibration, trees=trees)
 

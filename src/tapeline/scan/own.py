@@ -7,6 +7,7 @@ Refuses names that are taken, and expressions over names that nobody has.
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,9 +71,10 @@ def load_own(path: Path) -> Own:
         When the file cannot be run, or a part is not what it should be; the text says which.
     """
     module = _run(path)
-    strange = [name for name in vars(module) if name.isupper() and name not in PARTS]
-    if strange:
-        raise BadInput(f"{path} defines {strange[0]}: a file of plugins has {', '.join(PARTS)}")
+    for name in vars(module):
+        meant = difflib.get_close_matches(name, PARTS, n=1, cutoff=0.8)
+        if meant and name not in PARTS:
+            raise BadInput(f"{path} defines {name}, which nobody reads: {meant[0]} is meant, it seems")
     for kernel in _list(module, "KERNELS", path):
         if not isinstance(kernel, Kernel):
             raise BadInput(f"{path}: KERNELS holds {kernel!r}, which is no tapeline.kernels.catalogue.Kernel")

@@ -83,7 +83,7 @@ def _unknown(panel: Panel, freshness_s: F64, config: ScanConfig, has_minutes: bo
 def _incomplete(panel: Panel, factors: Mapping[str, F64], config: ScanConfig) -> list[Screen]:
     """Return the screens of symbols that cannot be scored in full."""
     weighted = [name for name, weight in config.weights.items() if weight != 0.0]
-    needed = max(ATR_BARS, *(FACTORS[name].bars for name in weighted if name in FACTORS))
+    needed = max([ATR_BARS, *(FACTORS[name].bars for name in weighted if name in FACTORS)])
     checks = [
         Screen(
             Kind.NO_DATA,

@@ -1,0 +1,62 @@
+"""``scan``: the best of the shipped market, what changed, where the time went, and one sentence for what fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+from tests.cli.shell import Shell
+
+DAY = ("scan", "--as-of", "2010-05-06")
+
+
+def test_the_best_are_shown_with_reasons_for_those_left_out(shell: Shell) -> None:
+    answer = shell(*DAY, "--top", "5", "--profile", "--explain", "1")
+    assert answer.code == 0
+    assert "2010-05-06" in answer.out
+    assert "no bar in the newest session" in answer.out
+    assert "return_5 rank" in answer.out
+    assert " ms  features and models" in answer.out
+
+
+def test_json_has_rows_and_the_models_of_before_that_day(shell: Shell, tmp_path: Path) -> None:
+    answer = shell(*DAY, "--top", "3", "--json", "--out", str(tmp_path / "x.parquet"))
+    told = json.loads(answer.out)
+    assert [row["rank"] for row in told["rows"]] == [1, 2, 3]
+    assert told["symbols"] == 524
+    assert "up_10" in told["rows"][0]
+    assert pl.read_parquet(tmp_path / "x.parquet")["symbol"].to_list() == [row["symbol"] for row in told["rows"]]
+
+
+def test_going_on_from_the_session_before_gives_the_same_rows(shell: Shell) -> None:
+    whole, by_step = (json.loads(shell(*DAY, "--top", "5", "--json", *more).out) for more in ((), ("--incremental",)))
+    assert by_step["rows"] == whole["rows"]
+    assert "step" in by_step["phases_ms"]
+
+
+def test_lazy_scan_says_how_many_were_asked(shell: Shell) -> None:
+    told = json.loads(shell(*DAY, "--top", "5", "--json", "--lazy").out)
+    assert "a cheap stage kept" in told["notes"][-1]
+
+
+def test_condition_narrows_and_a_kept_scan_is_compared(shell: Shell) -> None:
+    first = json.loads(shell(*DAY, "--top", "5", "--json", "--save", "mine").out)
+    assert first["changed"] is None
+    second = json.loads(shell(*DAY, "--top", "5", "--json", "--save", "mine", "--where", "rsi_14 < 30").out)
+    assert second["scored"] < first["scored"]
+    assert {row["symbol"] for row in second["rows"]}.issuperset(second["changed"]["new"])
+
+
+def test_day_before_the_oldest_model_is_scanned_by_factors_alone(shell: Shell) -> None:
+    told = json.loads(shell("scan", "--as-of", "2010-01-15", "--top", "2", "--json").out)
+    assert "scanned by factors alone" in told["notes"][0]
+
+
+def test_what_cannot_work_is_one_sentence(shell: Shell, tmp_path: Path) -> None:
+    assert "nearest" in shell.refuses(*DAY, "--json", "--where", "rsi14 < 3").splitlines()[-1]
+    assert "choose local or ray" in shell.refuses(*DAY, "--json", "--engine", "spark")
+    assert "features need 127" in shell.refuses(*DAY, "--json", "--lookback-days", "90")
+    assert "no universe file" in shell.refuses("scan", "--json", "--universe", str(tmp_path / "none.parquet"))
+    assert "no session" in shell.refuses("scan", "--json", "--as-of", "1999-01-01")
+    assert "CUDA" in shell.refuses(*DAY, "--json", "--device", "cuda")
