@@ -20,7 +20,7 @@ from tapeline.streams.lanes import Publisher
 from tapeline.streams.limits import connect_limits
 from tapeline.streams.valkey import connect
 
-LANES, MINUTES = 3, 20
+LANES, MINUTES = 3, 8
 END_NS = OPEN_NS + MINUTES * MINUTE_NS
 CONFIG = FeedConfig(batch_size=9, requests_per_minute=30, reread_s=0.0)
 

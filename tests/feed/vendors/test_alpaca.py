@@ -205,8 +205,8 @@ def test_assets_come_by_symbol() -> None:
     body = [asset("B", name=None), asset("A", tradable=False)]
     assets = _trading(lambda _: answer(body), lambda source: source.fetch_assets()).unwrap()
     assert assets == (
-        Asset(symbol="A", exchange="NYSE", status="active", tradable=False, name="A Inc."),
-        Asset(symbol="B", exchange="NYSE", status="active", tradable=True, name=None),
+        Asset(symbol="A", exchange="NYSE", status="active", tradable=False, name="A Inc.", id="1"),
+        Asset(symbol="B", exchange="NYSE", status="active", tradable=True, name=None, id="1"),
     )
 
 
