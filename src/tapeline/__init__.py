@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tapeline.kernels.greeks import greeks, implied_vol
     from tapeline.scan.market import scan_market as scan
     from tapeline.signals.consensus import consensus
+    from tapeline.streams.pool import start_stream_processor
+    from tapeline.streams.writer import TickWriter
 
 __version__ = "0.1.0"
 
@@ -28,9 +30,22 @@ _ROOMS = {
     "parse_symbol": "tapeline.core.instruments",
     "consensus": "tapeline.signals.consensus",
     "scan": "tapeline.scan",
+    "TickWriter": "tapeline.streams.writer",
+    "start_stream_processor": "tapeline.streams.pool",
 }
 
-__all__ = ["BarGrid", "consensus", "greeks", "implied_vol", "indicator_names", "indicators", "parse_symbol", "scan"]
+__all__ = [
+    "BarGrid",
+    "TickWriter",
+    "consensus",
+    "greeks",
+    "implied_vol",
+    "indicator_names",
+    "indicators",
+    "parse_symbol",
+    "scan",
+    "start_stream_processor",
+]
 
 
 def __getattr__(name: str) -> Any:

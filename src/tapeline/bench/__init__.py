@@ -10,7 +10,7 @@ from typing import Any
 
 from tapeline.core.errors import BadInput
 
-NAMES = ("kernels", "greeks", "poll", "scan")
+NAMES = ("kernels", "greeks", "poll", "scan", "stream")
 """Each is a module of this room with ``run(*, quick) -> {"results": ..., "peers": ...}``."""
 
 

@@ -13,7 +13,10 @@ from tapeline.cli import (
     audit,
     bench,
     demo,
+    dlq,
+    evaluate,
     import_,
+    lanes,
     poll,
     process,
     run_node,
@@ -23,6 +26,7 @@ from tapeline.cli import (
     simulate,
     status,
     sync,
+    ticks,
     train,
     warm,
     watchlist,
@@ -70,6 +74,7 @@ for verb in (
     run_node,
     scan,
     train,
+    evaluate,
     audit,
     poll,
     sync,
@@ -82,6 +87,9 @@ for verb in (
     simulate,
     bench,
     process,
+    lanes,
+    dlq,
+    ticks,
 ):
     verb.add_to(app)
 

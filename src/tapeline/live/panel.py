@@ -96,13 +96,16 @@ class BarPanel:
 
     def columns_of(self, symbols: tuple[str, ...]) -> Index:
         """Return the column of each symbol, making room for new ones."""
-        for symbol in symbols:
-            if symbol not in self._column:
-                self._column[symbol] = len(self.symbols)
-                self.symbols.append(symbol)
+        column = self._column
+        try:
+            return np.array([column[symbol] for symbol in symbols], np.intp)
+        except KeyError:  # somebody is new
+            for symbol in symbols:
+                if symbol not in column:
+                    column[symbol] = len(self.symbols)
+                    self.symbols.append(symbol)
         if len(self.symbols) > self.n_columns:
             self._resize(self.slots.size, 2 * len(self.symbols))
-        column = self._column
         return np.array([column[symbol] for symbol in symbols], np.intp)
 
     def fold(self, frame: BarFrame, columns: Index, origin: int) -> tuple[I64, Index]:

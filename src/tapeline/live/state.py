@@ -76,7 +76,7 @@ class LaneState:
         if bad.any():
             good = np.flatnonzero(~bad)
             rows = rows.take(good)
-        columns = self._columns_of(rows.symbols)[rows.symbol]
+        columns = self._columns_of_rows(rows)
         late = np.zeros(len(rows), np.bool_)
         steps = [
             (int(good[row]), self._after(closed))
@@ -85,6 +85,14 @@ class LaneState:
         if late.any():
             refused.append((TOO_LATE, good[late]))
         return TicksOutput(tuple(steps), tuple(refused))
+
+    def _columns_of_rows(self, rows: TickRows) -> I64:
+        """Return the column of each row; who is new gets one in the order of the rows, whatever they came in."""
+        used, first = np.unique(rows.symbol, return_index=True)
+        used = used[np.argsort(first)]
+        column: I64 = np.full(len(rows.symbols), -1, np.int64)
+        column[used] = self._columns_of(tuple(rows.symbols[i] for i in used.tolist()))
+        return column[rows.symbol]
 
     def _columns_of(self, symbols: tuple[str, ...]) -> I64:
         panel = self._fold.panel

@@ -173,7 +173,7 @@ def _in_order(parts: list[tuple[I64, TickRows]], bars: list[tuple[int, BarFrame]
     parts = [part for part in parts if len(part[1])]
     entries = np.concatenate([np.zeros(0, np.int64), *(part[0] for part in parts)])
     rows = TickRows.concat([part[1] for part in parts]) if parts else None
-    if rows is not None and len(parts) > 1:
+    if rows is not None and (np.diff(entries) < 0).any():
         order = np.argsort(entries, kind="stable")
         entries, rows = entries[order], rows.take(order)
     done = 0

@@ -145,7 +145,8 @@ def _build_ticks(wire: _Ticks) -> TickRows:
     n = len(wire.columns.get("event_ns", b"")) // 8
     if n > MAX_ROWS:
         raise BadMessage(f"a frame of {n:,} ticks; {MAX_ROWS:,} are accepted")
-    if any(not 0 < len(name) <= MAX_SYMBOL_BYTES for name in wire.symbols):
+    lengths = {*map(len, wire.symbols)}
+    if 0 in lengths or (lengths and max(lengths) > MAX_SYMBOL_BYTES):
         raise BadMessage(f"a frame with a symbol that is empty or longer than {MAX_SYMBOL_BYTES} letters")
     symbol = _column(wire, "symbol", "<i4", n).astype(np.int64)
     origin = _column(wire, "origin", "u1", n).astype(np.int64) if wire.columns.get("origin") else np.zeros(n, np.int64)
@@ -170,6 +171,11 @@ def _column(wire: _Ticks, name: str, dtype: str, n: int) -> Any:
     if len(raw) != size * n:
         raise BadMessage(f"column {name} has {len(raw)} bytes, {n} rows need {size} each")
     return np.frombuffer(raw, dtype)
+
+
+def ticks_to_fields(rows: TickRows) -> dict[bytes, bytes]:
+    """Return the fields of the entry that carries ticks."""
+    return {keys.FRAME: encode_ticks(rows)}
 
 
 def pack(parts: list[bytes]) -> bytes:

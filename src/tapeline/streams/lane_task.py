@@ -20,7 +20,7 @@ from tapeline.core.errors import BadMessage, TapelineError
 from tapeline.streams.blocks import Block, Run
 from tapeline.streams.effects import EntryEffects, letter_of_entry, to_effects
 from tapeline.streams.processor import LaneOutput, Processor, ProcessorFactory, TicksOutput
-from tapeline.streams.store import Commit, DeadLetter, LaneStore, id_key
+from tapeline.streams.store import BEGINNING, Commit, DeadLetter, LaneStore, id_key
 from tapeline.streams.ticks import TickRows
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,7 @@ class LaneTask:
         self._store, self._lane, self._token = store, lane, token
         self._config, self._hot_ttl_s = config, hot_ttl_s
         self._processor: Processor = factory(lane)
+        self.went_back = False
         self._stopping = False
         self._position = self._applied_id = ""
         self._failing_id = ""
@@ -108,8 +109,15 @@ class LaneTask:
         """Ask ``run`` to finish: the batch in hand is applied, committed and saved."""
         self._stopping = True
 
-    async def run(self) -> None:
+    @property
+    def applied_id(self) -> str:
+        """Id of the last entry whose effects are out; empty before the lane is loaded."""
+        return self._applied_id
+
+    async def run(self, *, reached: str = BEGINNING) -> None:
         """Load the lane and work on it until told to stop.
+
+        ``reached`` is how far somebody here has seen it applied: a server that knows less has lost something.
 
         Raises
         ------
@@ -120,7 +128,7 @@ class LaneTask:
         Unavailable
             When the server is gone. What was not committed is applied again by the next owner.
         """
-        await self._load()
+        await self._load(reached)
         count = self._config.batch_size
         while not self._stopping:
             asked = 1 if self._failing_id else count
@@ -138,11 +146,18 @@ class LaneTask:
         by_size = MAX_BYTES_AT_ONCE * len(block) // max(block.n_bytes, 1)
         return max(self._config.batch_size, min(2 * count, MAX_ENTRIES_AT_ONCE, by_size))
 
-    async def _load(self) -> None:
+    async def _load(self, reached: str) -> None:
         saved = await self._store.load(self._lane)
         if saved.parts:
             self._processor.restore(saved.parts)
         self._position, self._applied_id = saved.snapshot_id, saved.applied_id
+        if id_key(saved.applied_id) < id_key(reached):
+            self.went_back = True
+            log.error(
+                "lane %d was applied up to %s and the stream server knows only %s: it lost what came between, and its "
+                "effects; see its appendfsync, and send these ticks again",
+                *(self._lane, reached, saved.applied_id),
+            )
         if saved.failing_id and id_key(saved.failing_id) > id_key(self._position):
             self._failing_id = saved.failing_id  # one entry at a time until it is behind us
             self._is_hopeless = saved.failures >= self._config.max_deliveries

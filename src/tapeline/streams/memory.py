@@ -33,7 +33,7 @@ _CLOCK_MS = LATEST_NS // 1_000_000
 
 
 @dataclass(slots=True)
-class _Stream:
+class Stream:
     """Entries in order of their ids, and whoever waits for more."""
 
     entries: list[Entry] = field(default_factory=list)
@@ -41,7 +41,13 @@ class _Stream:
     added: int = 0
     grew: anyio.Event | None = None
 
+    def add(self, fields: Mapping[bytes, bytes]) -> str:
+        """Append an entry under the next id and return that."""
+        self.append(Entry(f"{_CLOCK_MS}-{self.added + 1}", dict(fields)))
+        return self.last_id
+
     def append(self, entry: Entry) -> None:
+        """Append an entry and wake who waits."""
         self.entries.append(entry)
         self.last_id = entry.id
         self.added += 1
@@ -50,10 +56,12 @@ class _Stream:
             self.grew = None
 
     def after(self, entry_id: str, count: int) -> list[Entry]:
+        """Return entries after an id."""
         start = bisect.bisect_right(self.entries, id_key(entry_id), key=lambda entry: id_key(entry.id))
         return self.entries[start : start + count]
 
     async def wait_after(self, entry_id: str, count: int, block_s: float) -> list[Entry]:
+        """Return entries after an id, waiting for the first."""
         await anyio.lowlevel.checkpoint()
         found = self.after(entry_id, count)
         if not found and block_s > 0:
@@ -64,6 +72,7 @@ class _Stream:
         return found
 
     def drop_upto(self, entry_id: str) -> int:
+        """Forget entries up to and with an id; return how many."""
         cut = bisect.bisect_right(self.entries, id_key(entry_id), key=lambda entry: id_key(entry.id))
         del self.entries[:cut]
         return cut
@@ -71,8 +80,8 @@ class _Stream:
 
 @dataclass(slots=True)
 class _Lane:
-    rows: _Stream = field(default_factory=_Stream)
-    closed: _Stream = field(default_factory=_Stream)
+    rows: Stream = field(default_factory=Stream)
+    closed: Stream = field(default_factory=Stream)
     dead: list[DeadLetter] = field(default_factory=list)
     hot: dict[str, tuple[bytes, float]] = field(default_factory=dict)
     saved: Saved = field(default_factory=Saved)
@@ -115,10 +124,8 @@ class MemoryLaneStore:
     ) -> list[str]:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        here, ids = self._lane(lane), []
-        for fields in entries:
-            ids.append(f"{_CLOCK_MS}-{here.rows.added + 1}")
-            here.rows.append(Entry(ids[-1], dict(fields)))
+        here = self._lane(lane)
+        ids = [here.rows.add(fields) for fields in entries]
         if watermark_ns is not None:
             here.watermark_ns = watermark_ns
         if note is not None:
@@ -129,6 +136,10 @@ class MemoryLaneStore:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
         return self._lane(lane).note
+
+    def append(self, lane: int, fields: Mapping[bytes, bytes]) -> None:
+        """Append one entry at once, as part of something larger."""
+        self._lane(lane).rows.add(fields)
 
     async def watermark(self, lane: int) -> int | None:
         """See ``LaneStore``."""

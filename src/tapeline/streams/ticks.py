@@ -42,9 +42,9 @@ class TickRows:
     Attributes
     ----------
     symbols
-        Names, each once.
+        Names; joined rows may hold one several times.
     origins
-        Feeds and labels, each once.
+        Feeds and labels.
     symbol, origin
         int64 (n,) index into ``symbols`` and ``origins``.
     event_ns
@@ -74,13 +74,13 @@ class TickRows:
         """Join rows in their order."""
         if len(parts) == 1:
             return parts[0]
-        names: dict[str, int] = {}
+        names: list[str] = []
         origins: dict[Origin, int] = {}
         symbol, origin = [], []
         for part in parts:
-            to_name = np.array([names.setdefault(name, len(names)) for name in part.symbols], np.int64)
+            symbol.append(part.symbol + len(names))
+            names += part.symbols
             to_origin = np.array([origins.setdefault(each, len(origins)) for each in part.origins], np.int64)
-            symbol.append(to_name[part.symbol])
             origin.append(to_origin[part.origin])
         return TickRows(
             tuple(names),

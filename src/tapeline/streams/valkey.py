@@ -7,6 +7,7 @@ sent twice (a second XADD would double its rows): the client's own retries are o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +17,7 @@ import anyio.lowlevel
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from tapeline.core.errors import ConfigError, StoreError, Unavailable
@@ -38,6 +40,9 @@ from tapeline.streams.store import (
 
 _REPLY_TIMEOUT_S = 30.0
 """Longest silence of a server that still counts as alive; well above every blocking read."""
+
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -89,6 +94,14 @@ class ValkeyLaneStore:
         self._count_failure = client.register_script(scripts.COUNT_FAILURE)
         self._commit = client.register_script(scripts.COMMIT)
 
+    def script(self, text: str) -> AsyncScript:
+        """Return a script that ``run`` runs."""
+        return self._client.register_script(text)
+
+    async def run(self, script: AsyncScript, names: list[bytes], args: list[Any]) -> Any:
+        """Run a script to its end and return its reply."""
+        return await self._reply(script(names, args))
+
     async def _reply(self, command: Any) -> Any:
         """Await one command to its end, whatever happens to the caller; between two commands it can be cancelled.
 
@@ -111,6 +124,25 @@ class ValkeyLaneStore:
     async def ping(self) -> None:
         """Return once the server answers; raise ``Unavailable`` when it does not."""
         await self._reply(self._client.ping())
+
+    async def check_durability(self) -> list[str]:
+        """Return a sentence for each setting of the server under which it may lose or evict what we keep there."""
+        try:
+            found = await self._reply(self._client.config_get("appendonly", "appendfsync", "maxmemory-policy"))
+        except Unavailable as error:
+            return [f"the stream server does not say how it keeps its data ({error})"]
+        settings = {as_text(name): as_text(value) for name, value in found.items()}
+        warnings = []
+        if settings.get("appendonly") == "no":
+            warnings.append("the stream server keeps no log (appendonly no): a restart loses everything")
+        elif settings.get("appendfsync") == "no":
+            warnings.append("the stream server never syncs its log (appendfsync no): a loss of power loses minutes")
+        elif settings.get("appendfsync") == "everysec":
+            log.info("the stream server syncs its log every second: a loss of power loses up to that")
+        if settings.get("maxmemory-policy") not in ("noeviction", None):
+            policy = settings["maxmemory-policy"]
+            warnings.append(f"the stream server evicts keys when memory is short ({policy}): set noeviction")
+        return warnings
 
     async def claim_lanes(self, n_lanes: int) -> None:
         """See ``LaneStore``."""
@@ -171,7 +203,11 @@ class ValkeyLaneStore:
 
     async def read_dead(self, lane: int, after: str, *, count: int) -> list[DeadLetter]:
         """See ``LaneStore``."""
-        found = await self._read(keys.dead(lane), after, count, 0.0)
+        return await self.letters(keys.dead(lane), after, count=count)
+
+    async def letters(self, key: bytes, after: str, *, count: int) -> list[DeadLetter]:
+        """Return dead letters of any stream of them, after an id."""
+        found = await self._read(key, after, count, 0.0)
         return [DeadLetter(e.id, e.fields[keys.REASON].decode(), e.fields[keys.PAYLOAD]) for e in found]
 
     async def _read(self, key: bytes, after: str, count: int, block_s: float) -> list[Entry]:
@@ -191,7 +227,11 @@ class ValkeyLaneStore:
 
     async def lease(self, lane: int, token: str, life_s: float) -> bool:
         """See ``LaneStore``."""
-        return bool(await self._reply(self._lease([keys.lease(lane)], [token, round(life_s * 1000)])))
+        return await self.lease_key(keys.lease(lane), token, life_s)
+
+    async def lease_key(self, key: bytes, token: str, life_s: float) -> bool:
+        """Take or renew any lease."""
+        return bool(await self._reply(self._lease([key], [token, max(1, round(life_s * 1000))])))
 
     async def release(self, lane: int, token: str) -> None:
         """See ``LaneStore``."""
@@ -205,9 +245,9 @@ class ValkeyLaneStore:
         (snapshot_id, applied_id, failing_id, failures), parts = await self._reply(pipe.execute())
         return Saved(
             {name.decode(): part for name, part in parts.items()},
-            _text(snapshot_id) or BEGINNING,
-            _text(applied_id) or BEGINNING,
-            _text(failing_id),
+            as_text(snapshot_id) or BEGINNING,
+            as_text(applied_id) or BEGINNING,
+            as_text(failing_id),
             int(failures or 0),
         )
 
@@ -244,7 +284,7 @@ class ValkeyLaneStore:
         """See ``LaneStore``."""
         if await self._reply(self._client.xlen(keys.rows(lane))) <= max_entries:
             return 0
-        snapshot_id = _text(await self._reply(self._client.hget(keys.state(lane), keys.SNAPSHOT_ID)))
+        snapshot_id = as_text(await self._reply(self._client.hget(keys.state(lane), keys.SNAPSHOT_ID)))
         return await self._trim_upto(keys.rows(lane), snapshot_id or BEGINNING)
 
     async def trim_closed(self, lane: int, upto: str) -> int:
@@ -269,26 +309,108 @@ class ValkeyLaneStore:
         fresh = isinstance(info, Exception)
         return LaneProgress(
             lane=lane,
-            owner=_text(owner) or None,
+            owner=as_text(owner) or None,
             length=length,
             lag=0 if fresh else info["entries-added"] - int(applied or 0),
             closed=closed,
             dead=dead,
-            last_id=BEGINNING if fresh else _text(info["last-generated-id"]),
-            applied_id=_text(applied_id) or BEGINNING,
-            snapshot_id=_text(snapshot_id) or BEGINNING,
+            last_id=BEGINNING if fresh else as_text(info["last-generated-id"]),
+            applied_id=as_text(applied_id) or BEGINNING,
+            snapshot_id=as_text(snapshot_id) or BEGINNING,
             watermark_ns=None if watermark is None else int(watermark),
         )
 
+    async def append(self, key: bytes, entries: Sequence[Mapping[bytes, bytes]]) -> list[str]:
+        """Append entries to any stream, all at once; return their ids."""
+        pipe = self._client.pipeline(transaction=True)
+        for fields in entries:
+            wire: dict[Any, Any] = dict(fields)
+            pipe.xadd(key, wire)
+        return [as_text(reply) for reply in await self._reply(pipe.execute())]
 
-def _text(raw: bytes | str | None) -> str:
+    async def lane_count(self) -> int:
+        """Return how many lanes the server is laid out for; 0 when nobody has claimed them."""
+        return int(await self._reply(self._client.get(keys.LANE_COUNT)) or 0)
+
+    async def delete(self, key: bytes, entry_id: str) -> None:
+        """Drop one entry of a stream."""
+        await self._reply(self._client.xdel(key, entry_id))
+
+    async def move(self, key: bytes, entry_id: str, to: bytes, entries: Sequence[Mapping[bytes, bytes]]) -> None:
+        """Drop an entry of one stream and append others to another, in one step."""
+        pipe = self._client.pipeline(transaction=True)
+        for fields in entries:
+            wire: dict[Any, Any] = dict(fields)
+            pipe.xadd(to, wire)
+        pipe.xdel(key, entry_id)
+        await self._reply(pipe.execute())
+
+    async def field(self, key: bytes, name: bytes) -> bytes | None:
+        """Return a field of a hash."""
+        found: bytes | None = await self._reply(self._client.hget(key, name))
+        return found
+
+    async def groups(self, key: bytes) -> list[dict[str, Any]]:
+        """Return the consumer groups of a stream; none when there is no stream."""
+        if not await self._reply(self._client.exists(key)):
+            return []
+        return list(await self._reply(self._client.xinfo_groups(key)))
+
+    async def make_group(self, key: bytes, group: str, entry_id: str) -> None:
+        """Make a consumer group that stands at an id, and the stream where there is none."""
+        await self._reply(self._client.xgroup_create(key, group, entry_id, mkstream=True))
+
+    async def claim(
+        self, key: bytes, group: str, consumer: str, idle_s: float, count: int
+    ) -> list[tuple[str, dict[bytes, bytes], int]]:
+        """Return (id, fields, deliveries) of entries that other consumers left pending; no fields when deleted."""
+        waiting = await self._reply(self._client.xpending_range(key, group, "-", "+", count, idle=round(idle_s * 1000)))
+        if not waiting:
+            return []
+        deliveries = {as_text(entry["message_id"]): entry["times_delivered"] for entry in waiting}
+        idle_ms = round(idle_s * 1000)
+        _, found, gone = await self._reply(self._client.xautoclaim(key, group, consumer, idle_ms, count=count))
+        claimed = [(as_text(i), dict(fields), deliveries.get(as_text(i), 1)) for i, fields in found if fields]
+        return [*claimed, *((as_text(i), {}, deliveries.get(as_text(i), 1)) for i in gone)]
+
+    async def trim_ingress(self, key: bytes, upto: str, max_entries: int) -> int:
+        """Drop entries up to ``upto`` that every group has done with, when there are more than ``max_entries``."""
+        if await self._reply(self._client.xlen(key)) <= max_entries:
+            return 0
+        for group in await self.groups(key):
+            upto = min(upto, as_text(group["last-delivered-id"]), key=id_key)
+            if group["pending"]:
+                first = as_text((await self._reply(self._client.xpending(key, as_text(group["name"]))))["min"])
+                milliseconds, sequence = id_key(first)
+                upto = min(upto, f"{milliseconds}-{sequence - 1}" if sequence else f"{milliseconds - 1}-0", key=id_key)
+        return await self._trim_upto(key, upto)
+
+    async def ingress_progress(self, group: str) -> tuple[str | None, int, int, int, int, str, str]:
+        """Return owner, length, lag, pending, dead, last and applied id of the ingress."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.get(keys.ROUTER_LEASE)
+        pipe.xlen(keys.INGRESS)
+        pipe.xlen(keys.ROUTER_DEAD)
+        pipe.hmget(keys.ROUTER, [keys.APPLIED_ID, keys.ENTRIES_APPLIED])
+        pipe.xinfo_stream(keys.INGRESS)
+        pipe.xpending(keys.INGRESS, group)
+        replies = await self._reply(pipe.execute(raise_on_error=False))
+        owner, length, dead, (applied_id, applied), info, waiting = replies
+        fresh = isinstance(info, Exception)
+        lag = 0 if fresh else info["entries-added"] - int(applied or 0)
+        pending = 0 if isinstance(waiting, Exception) else waiting["pending"]
+        last_id = BEGINNING if fresh else as_text(info["last-generated-id"])
+        return as_text(owner) or None, length, lag, pending, dead, last_id, as_text(applied_id) or BEGINNING
+
+
+def as_text(raw: bytes | str | None) -> str:
     """Return a reply as text, "" for none."""
     return raw.decode() if isinstance(raw, bytes) else raw or ""
 
 
 def _check(lane: int, reply: Sequence[bytes]) -> str:
     """Return what a fenced script answered, or raise why it did nothing."""
-    verdict, detail = (_text(part) for part in reply)
+    verdict, detail = (as_text(part) for part in reply)
     if verdict == "owner":
         raise lease_error(lane, detail or None)
     if verdict == "moved":

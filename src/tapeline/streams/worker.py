@@ -21,10 +21,13 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import Unavailable
+from tapeline.streams.ingress import Ingress, ValkeyIngress
 from tapeline.streams.lane_task import EntryFailed, LaneCounts, LaneTask, PoisonedLane
 from tapeline.streams.processor import ProcessorFactory
-from tapeline.streams.store import LaneStore, LeaseLost
+from tapeline.streams.router import Router
+from tapeline.streams.store import BEGINNING, LaneStore, LeaseLost
 from tapeline.streams.valkey import connect
+from tapeline.streams.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +56,12 @@ class Worker:
         Unique among all that live: it is the token of the leases.
     hot_ttl_s
         Life of hot state in seconds.
+    ingress
+        What it routes when nobody else does; None for no routing.
     poisoned
         Why it stopped by itself, if it did.
+    lost
+        Times that the server came back behind what it had acknowledged.
     """
 
     store: LaneStore
@@ -62,9 +69,13 @@ class Worker:
     config: StreamsConfig
     worker_id: str
     hot_ttl_s: float = 86_400.0
+    ingress: Ingress | None = None
     poisoned: PoisonedLane | None = None
+    lost: int = 0
     _tasks: dict[int, LaneTask] = field(default_factory=dict)
     _stopping: anyio.Event = field(default_factory=anyio.Event)
+    _reached: dict[int, str] = field(default_factory=dict)
+    _rows_before: int = 0
 
     @property
     def counts(self) -> Mapping[int, LaneCounts]:
@@ -84,7 +95,11 @@ class Worker:
         When most of a lane cannot be read it stops by itself, the other lanes saved and given back, and ``poisoned``
         says why.
         """
+        router = Router(self.ingress, self.worker_id, self.config) if self.ingress is not None else None
         async with anyio.create_task_group() as group:
+            group.start_soon(self._watch, name="statistics")
+            if router is not None:
+                group.start_soon(router.run, name="router")
             started = False
             while not self._stopping.is_set():
                 try:
@@ -96,9 +111,31 @@ class Worker:
                     started = True
                 with anyio.move_on_after(self.config.lease_s / ROUNDS_PER_LEASE):
                     await self._stopping.wait()
+            if router is not None:
+                router.stop()
             for task in self._tasks.values():
                 task.stop()
         await self._say_goodbye()
+
+    async def _watch(self) -> None:
+        """Tell every ``stats_s`` where everything stands, until told to stop."""
+        watch = Watch(self.config)
+        if self.config.metrics_port:
+            watch.serve(self.config.metrics_port)
+        while not self._stopping.is_set():
+            try:
+                lanes = [await self.store.progress(lane) for lane in range(self.config.lanes)]
+                ingress = await self.ingress.progress() if self.ingress is not None else None
+                watch.tell(lanes, ingress, rows=self.rows, lost=self.lost, now_s=anyio.current_time())
+            except Unavailable as error:
+                log.warning("no statistics, the stream server does not answer: %s", error)
+            with anyio.move_on_after(self.config.stats_s):
+                await self._stopping.wait()
+
+    @property
+    def rows(self) -> int:
+        """Ticks and bars applied since the start."""
+        return self._rows_before + sum(task.counts.rows for task in self._tasks.values())
 
     async def _round(self, group: TaskGroup) -> None:
         """Renew what we own, give back what is too much, take what is free and due to us."""
@@ -119,7 +156,7 @@ class Worker:
     async def _keep(self, lane: int, task: LaneTask) -> None:
         """Run one lane's task to its end, whichever it is, and give the lane back if it is still ours."""
         try:
-            await task.run()
+            await task.run(reached=self._reached.get(lane, BEGINNING))
         except LeaseLost as error:
             log.info("%s", error)
         except (Unavailable, EntryFailed) as error:
@@ -130,6 +167,9 @@ class Worker:
         else:
             await self._release(lane)
         finally:
+            self.lost += task.went_back
+            self._rows_before += task.counts.rows
+            self._reached[lane] = task.applied_id or self._reached.get(lane, BEGINNING)
             del self._tasks[lane]
 
     async def _release(self, lane: int) -> None:
@@ -152,6 +192,7 @@ async def run_worker(
     worker_id: str,
     *,
     hot_ttl_s: float = 86_400.0,
+    ingress: Ingress | None = None,
     task_status: TaskStatus[Worker] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run a worker until it is told to stop (``Worker.stop``) or cancelled; hands the ``Worker`` to the starter.
@@ -161,7 +202,7 @@ async def run_worker(
     PoisonedLane
         When most of a lane cannot be read; the other lanes are saved and given back first.
     """
-    worker = Worker(store, factory, config, worker_id, hot_ttl_s)
+    worker = Worker(store, factory, config, worker_id, hot_ttl_s, ingress)
     async with anyio.create_task_group() as group:
         await group.start(worker.run)
         task_status.started(worker)
@@ -208,7 +249,9 @@ def serve_worker(
         async with connect(address) as store:
             await store.ping()
             await store.claim_lanes(config.lanes)
-            worker = Worker(store, factory, config, unique_id, hot_ttl_s)
+            for warning in await store.check_durability():
+                log.warning("%s", warning)
+            worker = Worker(store, factory, config, unique_id, hot_ttl_s, ValkeyIngress(store))
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async with anyio.create_task_group() as listening:
                     listening.start_soon(_stop_at_signal, signals, worker)

@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from tapeline.core.config.base import Section
+from tapeline.core.config.streams import from_scanner
 from tapeline.core.config.tree import Config
 from tapeline.core.errors import ConfigError
 
@@ -116,7 +117,7 @@ def _read(path: Path) -> dict[str, Any]:
     """Read a file of settings: TOML, or the JSON that a node leaves for its workers."""
     try:
         text = path.read_text(encoding="utf-8")
-        return msgspec.json.decode(text, type=dict) if path.suffix == ".json" else tomllib.loads(text)
+        return from_scanner(msgspec.json.decode(text, type=dict)) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(f"there is no configuration file {path}: `tapeline init` writes one") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, field
 
@@ -33,6 +33,10 @@ class StreamsConfig(Section, frozen=True):
     """Dead letters kept per lane; the oldest beyond are dropped."""
     max_alerts: Count = 10_000
     """Alerts kept in `alerts:stream`."""
+    stats_s: Positive = 30.0
+    """Seconds between two lines of statistics."""
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    """Port on this machine that Prometheus asks; 0 for none. Each worker of one machine needs its own."""
     max_deliveries: Count = 5
     """Tries of one entry before it goes to the dead letters."""
 
@@ -74,6 +78,25 @@ class PatternConfig(Section, frozen=True):
             raise ValueError("leg_bars and turn_bars together may not be more than window_bars")
         if list(self.regime_vol_pct) != sorted(self.regime_vol_pct):
             raise ValueError("regime_vol_pct must rise")
+
+
+SCANNER_NAMES = {
+    "redis_url": "redis_url",
+    "optimized_processor_workers": "workers",
+    "optimized_processor_batch_size": "batch_size",
+}
+"""What a scanner's JSON calls some settings of ours."""
+SCANNER_SWITCH = "use_optimized_stream_processor"
+
+
+def from_scanner(given: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with a scanner's top-level names put where ours are; null leaves the default.
+
+    The switch is accepted and has no effect: there is one processor. Values are checked where all are.
+    """
+    ours = {key: value for key, value in given.items() if key not in (*SCANNER_NAMES, SCANNER_SWITCH)}
+    said = {SCANNER_NAMES[key]: given[key] for key in SCANNER_NAMES if given.get(key) is not None}
+    return {**ours, "streams": {**given.get("streams", {}), **said}} if said else ours
 
 
 class LiveConfig(Section, frozen=True):

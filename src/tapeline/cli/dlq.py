@@ -1,0 +1,81 @@
+"""``dlq`` lists, shows, sends again and drops dead letters: entries that could not be applied, and why."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import anyio
+import msgspec
+import typer
+
+from tapeline.cli.process import stream_address
+from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
+from tapeline.core.errors import BadInput
+
+verbs = typer.Typer(help="Dead letters: list, show, send again, drop.", no_args_is_help=True)
+
+AddressOption = Annotated[str, typer.Option(help="Stream server; that of the settings or the running node by default.")]
+LetterArgument = Annotated[str, typer.Argument(help="A letter as `dlq list` names it: 2/1767623400000-0, or `all`.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs of dead letters."""
+    app.add_typer(verbs, name="dlq")
+
+
+@verbs.command("list")
+def list_letters(address: AddressOption = "", config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List every dead letter with its reason."""
+    found = _letters(address, config, "all")
+    for name, letter in found:
+        told = {"letter": name, "reason": letter.reason, "bytes": len(letter.payload)}
+        typer.echo(msgspec.json.encode(told).decode() if as_json else f"{name}  {letter.reason}")
+    if not found and not as_json:
+        typer.echo("there are no dead letters")
+
+
+@verbs.command()
+def show(letter: LetterArgument, address: AddressOption = "", config: ConfigOption = None) -> None:
+    """Show what a letter holds."""
+    from tapeline.streams.letters import describe
+
+    for name, found in _letters(address, config, letter):
+        typer.echo(f"{name}  {found.reason}")
+        for line in describe(found):
+            typer.echo(f"  {line}")
+
+
+@verbs.command()
+def replay(letter: LetterArgument, address: AddressOption = "", config: ConfigOption = None) -> None:
+    """Send letters again through the ingress, and drop them."""
+    n = _act(address, config, letter, "replay")
+    typer.echo(f"{n} letters were sent again")
+
+
+@verbs.command()
+def drop(letter: LetterArgument, address: AddressOption = "", config: ConfigOption = None) -> None:
+    """Drop letters for good."""
+    n = _act(address, config, letter, "drop")
+    typer.echo(f"{n} letters were dropped")
+
+
+def _letters(address: str, config: Any, wanted: str) -> list[tuple[str, Any]]:
+    from tapeline.streams.letters import read_letters
+
+    settings = load_settings(config).config
+    found = anyio.run(read_letters, address or stream_address(settings, os.environ), wanted)
+    if wanted != "all" and not found:
+        raise BadInput(f"there is no dead letter {wanted!r}: `tapeline dlq list` names them")
+    return list(found)
+
+
+def _act(address: str, config: Any, wanted: str, what: str) -> int:
+    from tapeline.streams.letters import drop_letters, replay_letters
+
+    settings = load_settings(config).config
+    act = replay_letters if what == "replay" else drop_letters
+    n = anyio.run(act, address or stream_address(settings, os.environ), wanted)
+    if wanted != "all" and not n:
+        raise BadInput(f"there is no dead letter {wanted!r}: `tapeline dlq list` names them")
+    return n

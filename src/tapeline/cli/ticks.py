@@ -1,0 +1,90 @@
+"""``ticks load`` puts a file's ticks on the ingress; ``ticks replay`` runs kept ticks through a lane of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from tapeline.cli.process import stream_address
+from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
+from tapeline.core.errors import BadInput
+from tapeline.core.types import Label
+
+verbs = typer.Typer(help="Ticks in files and on the ingress.", no_args_is_help=True)
+
+AddressOption = Annotated[str, typer.Option(help="Stream server; that of the settings or the running node by default.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs ``ticks load`` and ``ticks replay``."""
+    app.add_typer(verbs, name="ticks")
+
+
+@verbs.command()
+def load(
+    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with symbol, price, volume and time.")],
+    symbol: Annotated[str, typer.Option(help="Whose ticks they are, when the file has no column for it.")] = "",
+    feed: Annotated[str, typer.Option(help="Where they come from.")] = "file",
+    label: Annotated[Label, typer.Option(help="What kind of numbers they are.")] = Label.REAL,
+    address: AddressOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the ticks of a file on the ingress, in its order."""
+    from tapeline.live.tape import read_ticks
+    from tapeline.streams.writer import TickWriter
+
+    settings, n = load_settings(config).config, 0
+    chunks = read_ticks(file, symbol=symbol, feed=feed, label=label)
+    first = next(chunks, None)  # a file that cannot be read is told before a server that cannot be reached
+    with TickWriter(address or stream_address(settings, os.environ)) as writer:
+        while first is not None:
+            writer.write(first)
+            n += len(first)
+            first = next(chunks, None)
+        last_id = writer.last_id
+    if as_json:
+        typer.echo(msgspec.json.encode({"ticks": n, "last_id": last_id}).decode())
+    else:
+        typer.echo(f"{n:,} ticks of {file} are on the ingress, the last under id {last_id or 'none'}")
+
+
+@verbs.command()
+def replay(
+    begin: Annotated[str, typer.Option("--from", help="ISO 8601 with its zone: ticks that came since.")] = "",
+    end: Annotated[str, typer.Option("--to", help="ISO 8601 with its zone: ticks that came before.")] = "",
+    address: AddressOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the kept ticks of a time through a fresh lane, disturbing nobody, and tell what they make."""
+    import anyio
+
+    from tapeline.live.replay import replay_ingress
+
+    settings = load_settings(config).config
+    low, high = _moment_ms(begin, 0), _moment_ms(end, 2**53)
+    where = address or stream_address(settings, os.environ)
+    found = anyio.run(replay_ingress, where, settings.live, low, high)
+    told = {name: getattr(found, name) for name in ("ticks", "refused", "bars", "alerts", "digest")}
+    if as_json:
+        typer.echo(msgspec.json.encode(told).decode())
+    else:
+        typer.echo(", ".join(f"{value} {name}" for name, value in told.items()))
+
+
+def _moment_ms(text: str, otherwise: int) -> int:
+    if not text:
+        return otherwise
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{text!r} is not a moment in ISO 8601, as 2026-01-05T14:30:00+00:00 is") from None
+    if moment.tzinfo is None:
+        raise BadInput(f"{text!r} has no time zone: add one, as in {text}+00:00")
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,159 @@
+"""Ticks from a file, and ticks through a lane of one's own: what loading and replaying need.
+
+In: a CSV or Parquet file with the names of the tick grammar, or rows of ticks.  Out: ``TickRows`` in chunks; the bars
+that a run of them closes, always the same for the same rows.
+Refuses a file without symbol, price, volume or time, with the names that it does have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from tapeline.core.config import LiveConfig
+from tapeline.core.errors import DataError
+from tapeline.core.types import F64, I64, Label
+from tapeline.live.state import LaneState
+from tapeline.streams import frames
+from tapeline.streams.ticks import NUMBERS, TickRows
+
+CHUNK_ROWS = 50_000
+_NAMES = {
+    "symbol": ("symbol", "tradingsymbol", "ticker"),
+    "price": ("last_price", "price"),
+    "volume": ("bucket_incremental_volume", "volume", "size"),
+    "time": ("exchange_timestamp", "event_ns", "timestamp", "time"),
+    "bid": ("bid",),
+    "ask": ("ask",),
+    "oi": ("oi",),
+}
+_NEEDED = ("price", "volume", "time")
+
+
+def read_ticks(path: Path, *, symbol: str = "", feed: str = "file", label: Label = Label.REAL) -> Iterator[TickRows]:
+    """Yield the ticks of a file in its order.
+
+    Parameters
+    ----------
+    path
+        A ``.csv`` or ``.parquet`` file. Times are epochs in s, ms, us or ns by their size, or timestamps in UTC.
+    symbol
+        Whose ticks they are, for a file that has no column for it.
+    feed, label
+        Where they come from.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, or lacks a column.
+    """
+    table = _read(path)
+    column = {name: _column(table, names) for name, names in _NAMES.items()}
+    missing = [name for name in _NEEDED if column[name] is None] + (
+        ["symbol"] if column["symbol"] is None and not symbol else []
+    )
+    if missing:
+        raise DataError(f"{path} has no column for {', '.join(missing)}; it has {', '.join(table.column_names)}")
+    try:
+        times = _times_ns(column["time"])
+        numbers = np.stack([_numbers(column[name], table.num_rows) for name in NUMBERS], axis=1)
+        names, index = _symbols(column["symbol"], symbol, table.num_rows)
+    except (pa.ArrowException, ValueError) as error:
+        raise DataError(f"{path} has a column that does not read: {error}") from error
+    for cut in range(0, table.num_rows, CHUNK_ROWS):
+        part = slice(cut, cut + CHUNK_ROWS)
+        origin = np.zeros(index[part].size, np.int64)
+        yield TickRows(names, ((feed, label),), index[part], origin, times[part], numbers[part])
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path) if path.suffix == ".parquet" else pa_csv.read_csv(path)
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}") from None
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def _column(table: pa.Table, names: Iterable[str]) -> Any:
+    for name in names:
+        if name in table.column_names:
+            return table[name]
+    return None
+
+
+def _times_ns(column: Any) -> I64:
+    """Return UTC nanoseconds; the unit of a number is told by its size."""
+    if pa.types.is_timestamp(column.type):
+        return np.asarray(column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64()).to_numpy(), np.int64)
+    if pa.types.is_floating(column.type):
+        return np.round(np.asarray(column.to_numpy()) * 1e6).astype(np.int64) * 1000
+    if pa.types.is_string(column.type):
+        column = column.cast(pa.timestamp("ns", "UTC"))
+        return np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
+    whole: I64 = np.asarray(column.to_numpy(), np.int64)
+    unit = np.select([whole < 10**11, whole < 10**14, whole < 10**17], [10**9, 10**6, 10**3], 1)
+    return np.asarray(whole * unit, np.int64)
+
+
+def _numbers(column: Any, n: int) -> F64:
+    if column is None:
+        return np.full(n, np.nan)
+    return np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(), np.float64)
+
+
+def _symbols(column: Any, symbol: str, n: int) -> tuple[tuple[str, ...], I64]:
+    if column is None:
+        return (symbol,), np.zeros(n, np.int64)
+    coded = pa.chunked_array([column.combine_chunks().cast(pa.string()).dictionary_encode()]).combine_chunks()
+    coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+    return tuple(coded.dictionary.to_pylist()), np.asarray(coded.indices.to_numpy(zero_copy_only=False), np.int64)
+
+
+@dataclass(slots=True)
+class Replay:
+    """What a run of ticks through one fresh lane made.
+
+    Attributes
+    ----------
+    ticks, refused, bars, alerts
+        Counts.
+    digest
+        Of every closed bar and alert in order: two runs of the same ticks have the same.
+    """
+
+    config: LiveConfig
+    ticks: int = 0
+    refused: int = 0
+    bars: int = 0
+    alerts: int = 0
+    _hash: Any = field(default_factory=hashlib.sha256)
+    _state: LaneState | None = None
+
+    def apply(self, rows: TickRows) -> None:
+        """Take ticks in, one after the other."""
+        self._state = self._state or LaneState(self.config)
+        output = self._state.apply_ticks(rows)
+        self.ticks += len(rows)
+        self.refused += sum(rows_of.size for _, rows_of in output.refused)
+        for _, step in output.steps:
+            for bars in step.closed:
+                self.bars += len(bars)
+                self._hash.update(frames.encode(bars))
+            for alert in step.alerts:
+                self.alerts += 1
+                self._hash.update(alert.id.encode())
+
+    @property
+    def digest(self) -> str:
+        """Return the digest so far, in hexadecimal."""
+        return str(self._hash.hexdigest())

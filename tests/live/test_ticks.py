@@ -1,0 +1,194 @@
+"""Ticks through a lane: the same bars however they are cut, late, kept or killed; options and patterns on top."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.live.rows_of import MINUTE_NS, PLAIN, START_NS, NaiveBars, frame_of, last_words, trade
+
+from tapeline.core.config import LiveConfig
+from tapeline.core.types import NS_PER_S, Label
+from tapeline.kernels.greeks import greeks, years_to
+from tapeline.live.state import LaneState
+from tapeline.streams import frames
+from tapeline.streams.processor import Alert
+from tapeline.streams.ticks import TickRows
+
+OPEN_NS = 1_767_623_400 * NS_PER_S
+"""2026-01-05 14:30 UTC."""
+
+Print = tuple[str, int, float, float]
+"""symbol, event_ns, price, volume"""
+
+
+def rows_of(prints: list[Print]) -> TickRows:
+    names = sorted({each[0] for each in prints})
+    numbers = np.full((len(prints), 5), np.nan)
+    numbers[:, :2] = np.array([each[2:] for each in prints]).reshape(-1, 2)
+    symbol = np.array([names.index(each[0]) for each in prints], np.int64)
+    times = np.array([each[1] for each in prints], np.int64)
+    return TickRows(tuple(names), (("sip", Label.BRIDGED),), symbol, np.zeros(len(prints), np.int64), times, numbers)
+
+
+def run(prints: list[Print], cuts: list[int], config: LiveConfig = PLAIN) -> tuple[list[Any], list[Alert], LaneState]:
+    """Apply ticks in parts; return (row, closed frame) of all, the alerts, and the state."""
+    state = LaneState(config)
+    closed: list[Any] = []
+    alerts: list[Alert] = []
+    for low, high in zip([0, *cuts], [*cuts, len(prints)], strict=True):
+        output = state.apply_ticks(rows_of(prints[low:high]))
+        for row, step in output.steps:
+            closed += [(low + row, frames.encode(bars)) for bars in step.closed]
+            alerts += step.alerts
+        closed += [(low + int(i), reason) for reason, refused in output.refused for i in refused]
+    return closed, alerts, state
+
+
+@st.composite
+def tapes(draw: st.DrawFn) -> list[Print]:
+    """Draw ticks over two hours, some far out of order, some without volume."""
+    n = draw(st.integers(1, 40))
+    moment = 0
+    prints: list[Print] = []
+    for _ in range(n):
+        moment += draw(st.integers(0, 400))
+        late = draw(st.sampled_from([0, 0, 0, 5, 70, 4000]))
+        at = START_NS + max(moment - late, 0) * NS_PER_S
+        prints.append((draw(st.sampled_from("ABCD")), at, draw(st.floats(1.0, 1000.0)), draw(st.integers(0, 99))))
+    return prints
+
+
+@settings(max_examples=60)
+@given(tapes(), st.data(), st.sampled_from([0.0, 30.0]))
+def test_how_ticks_are_cut_changes_nothing(prints: list[Print], data: st.DataObject, grace_s: float) -> None:
+    config = LiveConfig(timeframes_s=(60, 300), indicators=("sma_20",), window_bars=30, grace_s=grace_s)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(prints)), max_size=5)))
+    whole, pieces = run(prints, [], config), run(prints, cuts, config)
+    assert sorted(pieces[0]) == sorted(whole[0])
+    assert pieces[1] == whole[1]
+    assert pieces[2].take_hot() == whole[2].take_hot()
+
+
+@settings(max_examples=60)
+@given(tapes())
+def test_ticks_make_the_bars_that_adding_row_by_row_makes(prints: list[Print]) -> None:
+    closed, _, state = run(prints, [])
+    late = {row for row, what in closed if isinstance(what, str)}
+    naive = NaiveBars()
+    kept = [trade(*each) for row, each in enumerate(prints) if row not in late]
+    naive.apply(frame_of(kept, START_NS, 0))
+    end = state.apply(frame_of([], START_NS + 10**15))
+    bars = [frames.decode(what) for _, what in closed if isinstance(what, bytes)] + list(end.closed)
+    words = {key[1:]: word[1] for key, word in last_words(bars).items() if key[0] == 60}
+    np.testing.assert_equal(words, {(s, t): values for (s, t), values in naive.bars().items()})
+
+
+@settings(max_examples=30)
+@given(tapes(), st.integers(0, 40))
+def test_a_state_restored_between_ticks_goes_on_to_the_bit(prints: list[Print], cut: int) -> None:
+    cut = min(cut, len(prints))
+    whole, _, straight = run(prints, [])
+    first, _, before = run(prints[:cut], [])
+    after = LaneState(PLAIN)
+    after.restore({name: part for name, part in before.take_snapshot().items() if part})
+    output = after.apply_ticks(rows_of(prints[cut:]))
+    rest: list[Any] = [(cut + row, frames.encode(bars)) for row, step in output.steps for bars in step.closed]
+    rest += [(cut + int(i), reason) for reason, refused in output.refused for i in refused]
+    assert sorted(first + rest) == sorted(whole)
+    hot = after.take_hot()
+    assert hot == {symbol: row for symbol, row in straight.take_hot().items() if symbol in hot}
+
+
+@pytest.mark.parametrize(
+    ("price", "volume", "reason"),
+    [(-1.0, 1.0, "a price"), (0.0, 1.0, "a price"), (1e300, 1.0, "a price"), (1.0, -1.0, "a volume"),
+     (1.0, 1e300, "a volume"), (np.nan, 1.0, "a price")],
+)  # fmt: skip
+def test_an_impossible_tick_is_refused_and_its_neighbours_are_applied(price: float, volume: float, reason: str) -> None:
+    state = LaneState(PLAIN)
+    output = state.apply_ticks(rows_of([("A", START_NS, 5.0, 1.0), ("B", START_NS, price, volume)]))
+    ((told, rows),) = output.refused
+    assert (told.startswith(reason), rows.tolist()) == (True, [1])
+    assert set(state.take_hot()) == {"A"}
+
+
+def test_an_option_is_valued_with_what_its_underlying_stood_at() -> None:
+    state, option = LaneState(PLAIN), "AAPL260619C00270000"
+    prints = [("AAPL", OPEN_NS, 270.0, 10.0), (option, OPEN_NS + 1, 15.0, 1.0), ("AAPL", OPEN_NS + 2, 300.0, 1.0)]
+    state.apply_ticks(rows_of(prints))
+    hot = state.take_hot()[option]
+    close_ns = 1_781_812_800 * NS_PER_S  # the 19th is a holiday: 2026-06-18 16:00 in New York
+    years = float(years_to(close_ns, OPEN_NS + 1))
+    vol = float(hot["implied_vol"])
+    values = greeks("C", 270.0, 270.0, years, PLAIN.rate, vol)
+    assert hot["option_status"] == "ok"
+    assert float(values["price"]) == pytest.approx(15.0, rel=1e-9)
+    assert hot["delta"] == pytest.approx(float(values["delta"]), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("prints", "status"),
+    [
+        ([("AAPL260619C00270000", OPEN_NS, 15.0, 1.0)], "no_underlying"),
+        ([("AAPL", OPEN_NS, 300.0, 1.0), ("AAPL260619C00270000", OPEN_NS, 1.0, 1.0)], "below_intrinsic"),
+        ([("AAPL", OPEN_NS, 300.0, 1.0), ("AAPL251219C00270000", OPEN_NS, 31.0, 1.0)], "expired"),
+    ],
+)
+def test_an_option_that_cannot_be_valued_says_why(prints: list[Print], status: str) -> None:
+    state = LaneState(PLAIN)
+    state.apply_ticks(rows_of(prints))
+    hot = state.take_hot()[prints[-1][0]]
+    assert hot["option_status"] == status
+    assert "implied_vol" not in hot
+
+
+def minutes(closes: list[float], volumes: list[float]) -> list[Print]:
+    return [("A", START_NS + k * MINUTE_NS, c, v) for k, (c, v) in enumerate(zip(closes, volumes, strict=True))]
+
+
+QUIET = [100.0 + 0.01 * (k % 3) for k in range(25)]
+
+
+@pytest.mark.parametrize(
+    ("closes", "volume", "pattern", "side"),
+    [
+        ([*QUIET, 100.01], 1000.0, "volume_spike", "up"),
+        ([*QUIET, 99.5], 1000.0, "volume_spike", "down"),
+        ([*QUIET, 103.0], 1000.0, "breakout", "up"),
+        ([*QUIET, 103.0], 1000.0, "volume_breakout", "up"),
+        ([*QUIET, 97.0], 1000.0, "breakout", "down"),
+        ([*QUIET, 103.0], 1000.0, "upside_momentum", "up"),
+        ([*QUIET, 97.0], 1000.0, "downside_momentum", "down"),
+        ([*QUIET[:20], 99, 98, 96, 94, 92, 90, 93, 97, 100.0], 1000.0, "reversal", "up"),
+    ],
+)
+def test_a_pattern_is_told_once_with_an_id_that_follows_from_its_bar(
+    closes: list[float], volume: float, pattern: str, side: str
+) -> None:
+    volumes = [100.0] * (len(closes) - 1) + [volume]
+    prints = [*minutes(closes, volumes), ("Z", START_NS + len(closes) * MINUTE_NS, 1.0, 1.0)]
+    _, alerts, _ = run(prints, [3, 9])
+    bar_ns = START_NS + (len(closes) - 1) * MINUTE_NS
+    found = [alert for alert in alerts if alert.values["pattern"] == pattern and alert.values["bar_ns"] == bar_ns]
+    assert [(alert.id, alert.values["side"]) for alert in found] == [(f"A:{pattern}:{bar_ns}", side)]
+
+
+def test_a_quiet_tape_raises_no_alert() -> None:
+    closes = [*QUIET, *QUIET]
+    _, alerts, _ = run(minutes(closes, [100.0] * len(closes)), [])
+    assert alerts == []
+
+
+def test_the_open_bar_gives_a_provisional_value_that_becomes_the_closed_one() -> None:
+    closes = [100.0 + k for k in range(30)]
+    prints = minutes(closes, [100.0] * 30)
+    _, _, state = run(prints, [])
+    open_hot = state.take_hot()["A"]
+    state.apply(frame_of([], START_NS + 31 * MINUTE_NS))
+    closed_hot = state.take_hot()["A"]
+    assert open_hot["sma_20"] == pytest.approx(np.mean(closes[9:29]))
+    assert open_hot["sma_20_open"] == closed_hot["sma_20"]
