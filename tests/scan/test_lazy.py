@@ -28,7 +28,7 @@ def test_few_are_asked_and_the_rest_keeps_its_factor_score() -> None:
     config = msgspec.structs.replace(CONFIG, lazy_keep=12, top=3)
     found = scan_lazily(HISTORY.grid, config, QUICK, models=models(), about=HISTORY.about, predict=predict).result
     assert set(asked) == {int(np.isfinite(found.values["up_10"]).sum())}
-    assert 12 <= asked[0] <= 17
+    assert 12 <= asked[0] <= 22
     assert "a cheap stage kept 12 of 40" in found.notes[-1]
 
 

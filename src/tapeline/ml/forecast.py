@@ -49,6 +49,8 @@ class Forecast:
         Who says so.
     left_out
         Targets that the time did not suffice for.
+    among
+        bool (n,): an unbiased part of the universe that opinions are compared with; None: all of it.
     """
 
     symbols: tuple[str, ...]
@@ -58,6 +60,7 @@ class Forecast:
     out_of_range: NDArray[np.bool_]
     models: Models
     left_out: tuple[str, ...] = ()
+    among: NDArray[np.bool_] | None = None
 
     @property
     def abstains(self) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 """A scan in two stages: factors for everybody, models for those who can still win.
 
 In: as for ``run_scan``.  Out: the same ``Scanned``, its models asked about the first ``config.lazy_keep`` symbols only.
-Beside them every eighth symbol is asked, whoever it is, so that the models' cross-section is known without bias.
+Beside them every fourth symbol is asked, whoever it is: opinions are compared with theirs, which are without bias.
 Refuses to guess what that costs: ``recall`` measures it against a full scan.
 """
 
@@ -26,7 +26,7 @@ from tapeline.scan.market import SHIPPED, Phase, Scanned, run_scan
 from tapeline.scan.own import NOTHING, Own
 from tapeline.scan.result import ScanResult
 
-SAMPLE_EVERY = 8
+SAMPLE_EVERY = 4
 
 
 def scan_lazily(
@@ -49,8 +49,9 @@ def scan_lazily(
         keep = msgspec.structs.replace(config, top=config.lazy_keep)
         first = run_scan(grid, keep, ml, models=None, about=about, as_of_ns=as_of_ns, own=own).result
     chosen = {candidate.symbol for candidate in first.candidates}
-    asked = np.fromiter((symbol in chosen for symbol in grid.symbols), np.bool_, len(grid.symbols))
-    asked[np.argsort(np.array(grid.symbols, np.str_))[::SAMPLE_EVERY]] = True
+    sample = np.zeros(len(grid.symbols), np.bool_)
+    sample[np.argsort(np.array(grid.symbols, np.str_))[::SAMPLE_EVERY]] = True
+    asked = sample | np.fromiter((symbol in chosen for symbol in grid.symbols), np.bool_, len(grid.symbols))
     second = run_scan(
         grid,
         config,
@@ -60,6 +61,7 @@ def scan_lazily(
         as_of_ns=as_of_ns,
         own=own,
         predict=_only(asked, predict),
+        among=None if asked.all() else sample,
         phase=phase,
     )
     note = (

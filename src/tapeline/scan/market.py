@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from tapeline.core.config import MlConfig, ScanConfig
 from tapeline.core.errors import BadInput, ConfigError
@@ -97,10 +99,12 @@ def run_scan(
     as_of_ns: int | None = None,
     own: Own = NOTHING,
     predict: Predict = predict_here,
+    among: NDArray[np.bool_] | None = None,
     phase: Phase = lambda _: nullcontext(),
 ) -> Scanned:
     """Scan the sessions of a grid and keep the forecast; see ``scan_market``.
 
+    ``predict`` says where the models are asked, ``among`` (bool, a symbol each) whom their opinions are compared with.
     ``config.time_budget_ms`` is counted from the call: models that have not been asked by then are left out.
     """
     if grid.timeframe_s != DAY_S:
@@ -127,6 +131,7 @@ def run_scan(
                 predict=predict,
                 out_of_time=late,
             )
+            forecast = replace(forecast, among=among)
     with phase("factors, screens, ranks"):
         result = scan(grid, None, config, moment, about=about, forecast=forecast, own=own)
     return Scanned(replace(result, notes=notes), forecast)

@@ -168,7 +168,8 @@ def _opinions(
         raise BadInput("the forecast is of another universe than the one that is scanned")
     check_model_weights(config.model_weights, forecast.models.targets)
     weights = {name: weight for name, weight in config.model_weights.items() if name in forecast.values}
-    return points(forecast.values, weights, ranked, groups)
+    among = ranked if forecast.among is None else ranked & forecast.among
+    return points(forecast.values, weights, among, groups)
 
 
 def _freshness_s(

@@ -55,7 +55,7 @@ class ScanConfig(Section, frozen=True):
     """Settled ATRs between entry and stop."""
     reward_risk: Positive = 2.0
     """Distance to the target over the distance to the stop."""
-    lazy_keep: Count = 1500
+    lazy_keep: Count = 1000
     """Symbols that the cheap stage of a lazy scan passes on: enough to hold 99 % of the final 50 (``bench scan``)."""
     options_max_symbols: Annotated[int, Meta(ge=0, le=10_000)] = 50
     """Best candidates whose option chains are looked at."""
