@@ -111,3 +111,7 @@ def test_the_token_of_a_bearer_header_is_a_secret_by_itself() -> None:
 def test_a_question_that_cannot_be_asked_like_this_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"method is|may hold"):
         _request(**given)
+
+
+def test_what_is_too_short_to_be_a_secret_does_not_garble_the_text() -> None:
+    assert _request(headers={"x-api-key": "s"}).redact("symbols are refused") == "symbols are refused"

@@ -26,6 +26,10 @@ LATENCY_HEADER = "x-replay-latency-ms"
 """Set by the simulator: how long the answer would have taken, in milliseconds of the logical clock."""
 
 
+MIN_SECRET = 4
+"""Characters of the shortest secret; blotting out anything shorter would garble every text and hide nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """Somebody we ask.
@@ -64,7 +68,7 @@ class Host:
         """Return ``text`` with every secret of this host blotted out."""
         for value in self.secret_headers.values():
             for secret in (value, value.rpartition(" ")[2]):  # "Bearer abc": the token alone, too
-                text = text.replace(secret, "***") if secret else text
+                text = text.replace(secret, "***") if len(secret) >= MIN_SECRET else text
         return text
 
 

@@ -16,6 +16,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from tapeline.feed.http import MIN_SECRET
+
 Params = Mapping[str, str | int]
 Pairs = tuple[tuple[str, str], ...]
 
@@ -81,7 +83,7 @@ class Request:
         for name, value in self.headers:
             if SECRET_NAME.search(name):
                 for secret in (value, value.rpartition(" ")[2]):  # "Bearer abc": the token alone, too
-                    text = text.replace(secret, "***") if secret else text
+                    text = text.replace(secret, "***") if len(secret) >= MIN_SECRET else text
         return text
 
 
