@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tapeline.core.errors import DataError
-from tapeline.core.types import BAR_FIELDS, F64, I64, MINUTE_S, NS_PER_S, BarFrame, Label
+from tapeline.core.types import F64, I64, MINUTE_S, NS_PER_S, BarFrame, Label
 
 FEED = "import"
 NAMES = {
@@ -95,8 +95,21 @@ def read_ticks(path: Path) -> BarFrame:
 
 def _frame(timeframe_s: int, symbols: np.ndarray[Any, Any], starts: I64, columns: dict[str, F64]) -> BarFrame:
     end_ns = int(starts.max()) + timeframe_s * NS_PER_S
-    ordered = (columns[name] for name in BAR_FIELDS)
-    return BarFrame(timeframe_s, FEED, Label.REAL, end_ns, tuple(symbols.tolist()), starts, *ordered)
+    return BarFrame(
+        timeframe_s,
+        FEED,
+        Label.REAL,
+        end_ns,
+        tuple(symbols.tolist()),
+        starts,
+        open=columns["open"],
+        high=columns["high"],
+        low=columns["low"],
+        close=columns["close"],
+        volume=columns["volume"],
+        vwap=columns["vwap"],
+        trades=columns["trades"],
+    )
 
 
 def _read(path: Path) -> pa.Table:
@@ -164,7 +177,7 @@ def _moments(table: pa.Table, path: Path) -> I64:
         values = values * np.select(
             [values > _NS_ABOVE, values > _US_ABOVE, values > _MS_ABOVE], [1, 1_000, 1_000_000], NS_PER_S
         )
-    _refuse(np.logical_or(values <= 0, values > _MAX_NS), "a moment outside 1970 to 2116", path)
+    _refuse(np.asarray((values <= 0) | (values > _MAX_NS)), "a moment outside 1970 to 2116", path)
     return values
 
 
