@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
-from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from tests.ml.made import FIRST, QUICK, history, trained
@@ -14,7 +12,7 @@ from tests.ml.made import FIRST, QUICK, history, trained
 from tapeline.core.errors import BadInput
 from tapeline.core.types import Label
 from tapeline.ml.boost import check_device
-from tapeline.ml.card import build_card, write_card
+from tapeline.ml.card import build_card
 from tapeline.ml.skill import judge_scores
 from tapeline.ml.train import TARGETS, Table, build_table, feature_bounds, train, values_over
 
@@ -62,21 +60,6 @@ def test_a_law_that_is_there_is_found_and_chance_is_not_called_skill() -> None:
     card = build_card(lawful, learned)
     assert "Skill beyond chance is shown for return_5" in card.verdict
     assert card.targets[0].importance[0][0] in ("rank_of_roc_5", "roc_5", "z_of_roc_5", "reversal_5", "roc_5_vs_sector")
-
-
-def test_card_is_written_as_json_and_as_a_page_that_stands_alone(tmp_path: Path) -> None:
-    table, judged = trained()
-    card = build_card(table, judged)
-    written, page = write_card(card, table, judged, tmp_path)
-    assert msgspec.json.decode(written.read_bytes())["verdict"] == card.verdict
-    text = page.read_text()
-    assert text.count("<svg") >= 2 * len(TARGETS)
-    assert "http" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
-        "http://creativecommons.org", ""
-    )
-    again = tmp_path / "again"
-    again.mkdir()
-    assert write_card(card, table, judged, again)[1].read_bytes() == page.read_bytes()
 
 
 def test_short_history_is_refused_in_one_sentence() -> None:
