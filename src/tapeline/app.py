@@ -42,6 +42,7 @@ from tapeline.feed.llm import ChatModel, llm_feed, llm_host
 from tapeline.feed.model_server import Ready as ModelReady
 from tapeline.feed.model_server import find_model, server_argv
 from tapeline.feed.replay import ReplayAuthority
+from tapeline.feed.shared_limit import LimiterState
 from tapeline.feed.vendors.alpaca import AlpacaBars, alpaca_hosts
 from tapeline.feed.vendors.edgar import Edgar, edgar_hosts
 from tapeline.feed.vendors.google_news import GoogleNews, news_host
@@ -56,6 +57,7 @@ from tapeline.loop.show import Board
 from tapeline.scan.factors import check_weights
 from tapeline.store.journal import Journal
 from tapeline.streams.embedded import embedded_valkey
+from tapeline.streams.limits import connect_limits
 from tapeline.streams.store import LaneProgress
 from tapeline.streams.valkey import connect
 from tapeline.streams.worker import serve_worker, worker_count
@@ -145,7 +147,9 @@ async def open_desk(
         config = _asking(config, simulator)
         calendar = SessionCalendar()
         clock = await _clock(stack, config, calendar, simulator)
-        asked = await open_vendors(stack, config, keys, environ, clock, model, replay=replay)
+        # A replay's simulator counts for itself, on its own clock; a vendor counts whatever is sent with our key.
+        state = None if replay else await stack.enter_async_context(connect_limits(address))
+        asked = await open_vendors(stack, config, keys, environ, clock, model, replay=replay, state=state)
         store = await stack.enter_async_context(connect(address))
         async with anyio.create_task_group() as watching:
             watching.start_soon(workers.watch, say)
@@ -313,12 +317,13 @@ async def open_vendors(
     model: Outcome[Child],
     *,
     replay: bool,
+    state: LimiterState | None = None,
 ) -> Asked:
     """Open the gateways, and make the adapters of everybody there is a key for."""
     feed = config.feed
     reddit = REPLAY_REDDIT if replay else reddit_keys(environ)
     youtube = REPLAY_YOUTUBE if replay else youtube_key(environ)
-    hosts = [*alpaca_hosts(feed, keys, clock), news_host(feed, clock), *yahoo_hosts(feed, clock)]
+    hosts = [*alpaca_hosts(feed, keys, clock, state), news_host(feed, clock), *yahoo_hosts(feed, clock)]
     hosts += edgar_hosts(feed, clock)
     hosts += reddit_hosts(feed, reddit, clock) if reddit is not None else ()
     hosts += youtube_hosts(feed, youtube, clock) if youtube is not None else ()

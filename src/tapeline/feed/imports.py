@@ -177,7 +177,8 @@ def _moments(table: pa.Table, path: Path) -> I64:
         values = values * np.select(
             [values > _NS_ABOVE, values > _US_ABOVE, values > _MS_ABOVE], [1, 1_000, 1_000_000], NS_PER_S
         )
-    _refuse(np.asarray((values <= 0) | (values > _MAX_NS)), "a moment outside 1970 to 2116", path)
+    _refuse(np.less_equal(values, 0), "a moment before 1970", path)
+    _refuse(np.greater(values, _MAX_NS), "a moment after 2116", path)
     return values
 
 
