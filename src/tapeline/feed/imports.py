@@ -185,7 +185,8 @@ def _moments(table: pa.Table, path: Path) -> I64:
 def _check_bars(columns: dict[str, F64], path: Path) -> None:
     prices = np.stack([columns[name] for name in ("open", "high", "low", "close")])
     with np.errstate(invalid="ignore"):
-        _refuse(~((prices > 0) & np.isfinite(prices)).all(axis=0), "a price that is not a positive number", path)
+        good: NDArray[np.bool_] = np.logical_and.reduce((prices > 0) & np.isfinite(prices))
+        _refuse(~good, "a price that is not a positive number", path)
         low, high = prices.min(axis=0), prices.max(axis=0)
         _refuse((columns["low"] > low) | (columns["high"] < high), "an open or close outside low to high", path)
         _refuse(~(columns["volume"] >= 0), "a volume that is not a number of at least zero", path)
