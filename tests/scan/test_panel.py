@@ -17,10 +17,10 @@ from tapeline.scan.panel import VOLUME_BY_HALF_HOUR, build_panel, day_frac, last
 
 def test_rows_after_the_moment_are_not_in_the_panel() -> None:
     bars = make_bars(30, 2)
-    panel = build_panel(day_grid(bars), None, open_ns(20), max_bars=170, min_bars=10)
-    assert np.array_equal(panel.close, bars["close"][:21])
-    panel = build_panel(day_grid(bars), None, open_ns(20) - 1, max_bars=5, min_bars=3)
-    assert np.array_equal(panel.close, bars["close"][15:20])
+    panel = build_panel(day_grid(bars), None, open_ns(20), max_bars=170, n_rows=10)
+    assert np.array_equal(panel.close, bars["close"][11:21])
+    panel = build_panel(day_grid(bars), None, open_ns(20) - 1, max_bars=5, n_rows=3)
+    assert np.array_equal(panel.close, bars["close"][17:20])
 
 
 def test_gaps_are_closed_and_counted_and_leading_absence_stays_nan() -> None:
@@ -28,7 +28,7 @@ def test_gaps_are_closed_and_counted_and_leading_absence_stays_nan() -> None:
     for column in bars.values():
         column[[2, 5], 1] = np.nan
         column[:3, 2] = np.nan
-    panel = build_panel(day_grid(bars), None, open_ns(7), max_bars=170, min_bars=8)
+    panel = build_panel(day_grid(bars), None, open_ns(7), max_bars=170, n_rows=8)
     assert panel.n_traded.tolist() == [8, 6, 5]
     assert np.array_equal(panel.close[2:, 1], np.delete(bars["close"][:, 1], [2, 5]))
     assert np.isnan(panel.close[:2, 1]).all()
@@ -36,18 +36,32 @@ def test_gaps_are_closed_and_counted_and_leading_absence_stays_nan() -> None:
     assert panel.is_current.all()
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 14))
+def test_newest_traded_bars_are_found_however_far_back_they_lie(seed: int, n_rows: int, max_bars: int) -> None:
+    bars = make_bars(12, 5, seed)
+    gone = np.random.default_rng(seed).random((12, 5)) < 0.5
+    for column in bars.values():
+        column[gone] = np.nan
+    panel = build_panel(day_grid(bars), None, open_ns(11), max_bars=max_bars, n_rows=n_rows)
+    for col in range(5):
+        known = bars["close"][-max_bars:, col]
+        known = known[~np.isnan(known)][-n_rows:]
+        expected = np.concatenate([np.full(n_rows - len(known), np.nan), known])
+        assert np.array_equal(panel.close[:, col], expected, equal_nan=True)
+
+
 def test_symbol_without_the_newest_session_is_not_current() -> None:
     bars = make_bars(6, 2)
     for column in bars.values():
         column[-1, 1] = np.nan
-    panel = build_panel(day_grid(bars), None, open_ns(5), max_bars=170, min_bars=6)
+    panel = build_panel(day_grid(bars), None, open_ns(5), max_bars=170, n_rows=6)
     assert panel.is_current.tolist() == [True, False]
 
 
 def test_nobody_is_current_when_the_newest_row_is_of_an_earlier_session() -> None:
     bars = make_bars(6, 2)
     today = session_of(6)
-    panel = build_panel(day_grid(bars), today, today.open_ns + MINUTE_NS, max_bars=170, min_bars=6)
+    panel = build_panel(day_grid(bars), today, today.open_ns + MINUTE_NS, max_bars=170, n_rows=6)
     assert not panel.is_current.any()
 
 
@@ -56,7 +70,7 @@ def test_daily_bar_may_be_stamped_with_open_or_either_midnight(before_open_h: fl
     bars = make_bars(6, 2)
     today = session_of(5)
     shifted = Session(today.day, today.open_ns + round(before_open_h * 3600) * NS_PER_S, today.close_ns + 10**14)
-    panel = build_panel(day_grid(bars), shifted, shifted.open_ns + MINUTE_NS, max_bars=170, min_bars=6)
+    panel = build_panel(day_grid(bars), shifted, shifted.open_ns + MINUTE_NS, max_bars=170, n_rows=6)
     assert panel.is_current.all()
 
 
@@ -64,7 +78,7 @@ def test_daily_bar_may_be_stamped_with_open_or_either_midnight(before_open_h: fl
 def test_bar_that_cannot_be_is_unsound_for_its_symbol_only(field: str, value: float) -> None:
     bars = make_bars(6, 2)
     bars[field][3, 1] = value
-    panel = build_panel(day_grid(bars), None, open_ns(5), max_bars=170, min_bars=6)
+    panel = build_panel(day_grid(bars), None, open_ns(5), max_bars=170, n_rows=6)
     assert panel.is_sound.tolist() == [True, False]
 
 
@@ -73,13 +87,13 @@ def test_grid_is_not_modified() -> None:
     for column in bars.values():
         column[4, 1] = np.nan
     grid = day_grid(bars)
-    build_panel(grid, None, open_ns(7), max_bars=170, min_bars=8)
+    build_panel(grid, None, open_ns(7), max_bars=170, n_rows=8)
     assert np.array_equal(grid.field("close"), bars["close"], equal_nan=True)
 
 
 def test_empty_grid_has_rows_of_nan_for_every_window() -> None:
     bars = {name: column[:0] for name, column in make_bars(2, 3).items()}
-    panel = build_panel(day_grid(bars), None, open_ns(0), max_bars=170, min_bars=5)
+    panel = build_panel(day_grid(bars), None, open_ns(0), max_bars=170, n_rows=5)
     assert panel.close.shape == (5, 3)
     assert not panel.n_traded.any()
 

@@ -61,27 +61,24 @@ class Panel:
     day_frac: float
 
 
-def build_panel(days: BarGrid, session: Session | None, as_of_ns: int, *, max_bars: int, min_bars: int) -> Panel:
-    """Return the last ``max_bars`` sessions of ``days`` up to ``as_of_ns``, with at least ``min_bars`` rows.
+def build_panel(days: BarGrid, session: Session | None, as_of_ns: int, *, max_bars: int, n_rows: int) -> Panel:
+    """Return each symbol's newest ``n_rows`` traded bars among the last ``max_bars`` sessions up to ``as_of_ns``.
 
     Rows that do not exist are NaN. ``session`` is the one that runs or ran last at ``as_of_ns``; without it the newest
-    row is a finished session.
+    row is a finished session. What is counted and judged (``n_traded``, ``is_sound``) is all ``max_bars`` sessions.
     """
     end = rows_until(days.event_ns, as_of_ns)
-    start = max(0, end - max_bars)
-    fields = {name: _padded(days.field(name)[start:end], min_bars) for name in (*PRICES, "volume")}
-    traded = ~np.isnan(fields["close"])
-    is_current = traded[-1].copy()
+    seen = {name: days.field(name)[max(0, end - max_bars) : end] for name in (*PRICES, "volume")}
+    traded = ~np.isnan(seen["close"])
+    is_current = traded[-1].copy() if len(traded) else np.zeros(traded.shape[1], np.bool_)
     if session is not None and not (end and _belongs(int(days.event_ns[end - 1]), session)):
         is_current[:] = False
-    is_sound = _sound(fields, traded)
-    _close_gaps(fields, traded)
     return Panel(
         symbols=days.symbols,
-        **fields,
+        **_newest(seen, traded, n_rows),
         n_traded=traded.sum(axis=0),
         is_current=is_current,
-        is_sound=is_sound,
+        is_sound=_sound(seen, traded),
         day_frac=day_frac(session, as_of_ns),
     )
 
@@ -128,24 +125,30 @@ def _belongs(event_ns: int, session: Session) -> bool:
     return session.open_ns - DAY_STARTS_BEFORE_OPEN_NS < event_ns < session.close_ns
 
 
-def _padded(rows: F64, min_bars: int) -> F64:
-    """Return a copy with NaN rows above, so that every window has its rows."""
-    missing = max(0, min_bars - rows.shape[0])
-    return np.vstack([np.full((missing, rows.shape[1]), np.nan), rows])
+def _newest(seen: dict[str, F64], traded: NDArray[np.bool_], n_rows: int) -> dict[str, F64]:
+    """Return copies of the newest rows, in which the few symbols with gaps have their traded bars moved to the end."""
+    near = traded[-n_rows:]
+    has_gap = (near[:-1] & ~near[1:]).any(axis=0) | (near.sum(axis=0) < np.minimum(n_rows, traded.sum(axis=0)))
+    cols = np.flatnonzero(has_gap)
+    order = np.argsort(traded[:, cols], axis=0, kind="stable")[-n_rows:]
+    found = {}
+    for name, rows in seen.items():
+        found[name] = np.full((n_rows, rows.shape[1]), np.nan)
+        found[name][n_rows - len(near) :] = rows[-n_rows:]
+        found[name][n_rows - len(near) :, cols] = np.take_along_axis(rows[:, cols], order, axis=0)
+    return found
 
 
 def _sound(fields: dict[str, F64], traded: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return per symbol whether each traded bar is one: a NaN beside a close is as wrong as a negative price."""
-    good: NDArray[np.bool_] = np.isfinite(fields["volume"]) & (fields["volume"] >= 0.0)
-    for name in PRICES:
-        good = good & np.isfinite(fields[name]) & (fields[name] > 0.0)
-    sound: NDArray[np.bool_] = np.logical_and.reduce(good | ~traded, axis=0)
+    """Return per symbol whether each traded bar is one: a NaN beside a close is as wrong as a negative price.
+
+    A grid's bar has four finite prices or none, so the lowest price and the sum of the volumes tell.
+    """
+    if not len(traded):
+        return np.ones(traded.shape[1], np.bool_)
+    lowest = np.fmin.reduce([np.fmin.reduce(fields[name], axis=0) for name in PRICES])
+    volume = fields["volume"]
+    with np.errstate(invalid="ignore"):  # infinities that meet
+        whole = np.isfinite(np.where(traded, volume, 0.0).sum(axis=0))
+    sound: NDArray[np.bool_] = ~(lowest <= 0.0) & whole & ~(np.fmin.reduce(volume, axis=0) < 0.0)
     return sound
-
-
-def _close_gaps(fields: dict[str, F64], traded: NDArray[np.bool_]) -> None:
-    """Move each symbol's traded bars to the end of its column, in place; the few with gaps only."""
-    cols = np.flatnonzero((traded[:-1] & ~traded[1:]).any(axis=0))
-    order = np.argsort(traded[:, cols], axis=0, kind="stable")
-    for panel in fields.values():
-        panel[:, cols] = np.take_along_axis(panel[:, cols], order, axis=0)

@@ -92,7 +92,7 @@ def scan(
     sessions = history_sessions(config)
     check_weights(config.weights, sessions, own.factors)
     about = _of_same(about, days)
-    panel = build_panel(days, session, as_of_ns, max_bars=sessions, min_bars=MAX_BARS)
+    panel = build_panel(days, session, as_of_ns, max_bars=sessions, n_rows=MAX_BARS)
     atr = settled_atr(days, as_of_ns)
     groups = group_codes(about.sectors)
     n_rows = rows_until(days.event_ns, as_of_ns)
