@@ -31,7 +31,7 @@ def real_panel(n_bars: int = 245) -> Panel:
         for symbol, day, value in zip(table["symbol"], table["session"], table[name], strict=True):
             field[days[day], names.index(symbol)] = value
     panel["vwap"] = panel["trades"] = np.full(panel["close"].shape, np.nan)
-    panel["event_ns"] = np.arange(float(len(days))) * 86_400 * 10**9 + 14 * 3_600 * 10**9
+    panel["event_ns"] = np.arange(len(days)) * 86_400 * 10**9 + 14 * 3_600 * 10**9
     return {name: field[-n_bars:] for name, field in panel.items()}
 
 

@@ -13,6 +13,10 @@ class BadInput(TapelineError):
     exit_code = 2
 
 
+class BadArgument(BadInput, ValueError):
+    """What a library call was given cannot be used. A ``ValueError`` too, as Python's own libraries would raise."""
+
+
 class ConfigError(BadInput):
     """A key or a value of the configuration is wrong; the text names its path."""
 

@@ -2,13 +2,16 @@
 
 In: frames of bars, whole arrays, revisions, corporate actions.  Out: fields ``(n_bars, n_symbols)``, oldest bar first,
 and, through ``indicators``, values equal to those of the endless stream.
-Refuses frames of another timeframe. A bar whose open, high, low or close is no finite number has not traded: all its
-fields are NaN.
+Refuses frames of another timeframe. A bar whose open, high, low or close is no finite number, or whose high lies below
+its low, has not traded: all its fields are NaN. Open and close are taken as given, even outside of high and low.
+
+Any number of threads may use a grid: one at a time changes it or asks for indicators, which move its memory too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -18,14 +21,15 @@ from numpy.typing import ArrayLike, NDArray
 from tapeline.core.errors import BadInput, BadMessage
 from tapeline.core.types import BAR_FIELDS, DAY_S, F64, I64, BarFrame
 from tapeline.grid.anchors import Anchors
-from tapeline.grid.records import Applied, Snapshot, session_number
+from tapeline.grid.given import columns_given, events_given, whole_seconds
+from tapeline.grid.records import DAY_BEGINS_S, Applied, Snapshot
+from tapeline.grid.ring import NO_REVISION, Ring, close_gaps
 from tapeline.grid.universe import Universe
 from tapeline.kernels.engine import CLOSE
 from tapeline.kernels.plan import Bars
 
 PRICES = ("open", "high", "low", "close", "vwap")
 _FIELD = {name: index for index, name in enumerate(BAR_FIELDS)}
-_NO_REVISION = -1
 
 
 def _first_words(columns: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -46,27 +50,41 @@ class BarGrid:
         Which symbol stands in which column.
     timeframe_s
         Length of every bar in seconds.
+    day_begins_s
+        When the exchange's day begins, in seconds after midnight UTC: no session may reach over it.
     dropped
         Rows that the ring has let go since the grid began.
     """
 
-    def __init__(self, universe: Universe, capacity: int, timeframe_s: int) -> None:
+    def __init__(self, universe: Universe, capacity: int, timeframe_s: int, day_begins_s: int = DAY_BEGINS_S) -> None:
         if capacity < 2:
             raise BadInput(f"a grid holds at least 2 bars per symbol, not {capacity}")
         self.universe = universe
-        self.timeframe_s = timeframe_s
+        self.timeframe_s = whole_seconds("timeframe_s", timeframe_s, 1)
+        self.day_begins_s = whole_seconds("day_begins_s", day_begins_s, 1 - DAY_S, DAY_S - 1)
         self.dropped = 0
-        self._ring: F64 = np.full((len(BAR_FIELDS), capacity, len(universe)), np.nan)
-        self._revision: I64 = np.full((capacity, len(universe)), _NO_REVISION, np.int64)
-        self._events: I64 = np.zeros(capacity, np.int64)
-        self._sessions: F64 = np.zeros(capacity)
-        self._oldest = 0
-        self._n = 0
         self.anchors = Anchors(len(universe))
+        self._ring = Ring(capacity, len(universe), self.day_begins_s)
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        return (
+            f"<BarGrid: {len(self.universe)} symbols x {self.n_bars} of {self.capacity} bars of {self.timeframe_s} s,"
+            f" {self.dropped} dropped>"
+        )
+
+    def __reduce__(self) -> tuple[Callable[[bytes], BarGrid], tuple[bytes]]:
+        return BarGrid.restore, (self.snapshot(),)
 
     @classmethod
     def empty(
-        cls, symbols: Iterable[str], n_bars: int, timeframe_s: int = DAY_S, *, track: Sequence[str] = ()
+        cls,
+        symbols: Iterable[str],
+        n_bars: int,
+        timeframe_s: int = DAY_S,
+        *,
+        track: Sequence[str] = (),
+        day_begins_s: int = DAY_BEGINS_S,
     ) -> BarGrid:
         """Return a grid without bars.
 
@@ -80,8 +98,11 @@ class BarGrid:
             Length of a bar in seconds.
         track
             Indicators whose past is remembered from the first bar on.
+        day_begins_s
+            When the exchange's day begins, in seconds after midnight UTC; ``vwap_session`` begins anew there. Midnight
+            in New York if not given; 66,600 for India (18:30 UTC). No session may reach over it.
         """
-        grid = cls(Universe(symbols), n_bars, timeframe_s)
+        grid = cls(Universe(symbols), n_bars, timeframe_s, day_begins_s)
         grid.track(track)
         return grid
 
@@ -101,6 +122,7 @@ class BarGrid:
         timeframe_s: int = DAY_S,
         n_bars: int | None = None,
         track: Sequence[str] = (),
+        day_begins_s: int = DAY_BEGINS_S,
     ) -> BarGrid:
         """Return a grid of copies of whole fields.
 
@@ -108,36 +130,35 @@ class BarGrid:
         ----------
         symbols
             The universe, in the order of the columns.
-        event_ns : int64 (n_bars,)
-            Start of each bar in UTC nanoseconds, rising.
+        event_ns : int64 or datetime64 of any unit (n_bars,)
+            Start of each bar, rising: UTC nanoseconds, or UTC dates and times.
         open, high, low, close, volume, vwap, trades : float64 (n_bars, n_symbols)
             Oldest bar first. NaN marks a bar that never traded. Not modified.
         timeframe_s
             Length of a bar in seconds.
         n_bars
-            Bars kept per symbol; as many as given unless said otherwise.
+            Bars kept per symbol; as many as given unless said otherwise. Of more than that the newest are kept, and
+            the others are remembered by the indicators in ``track`` as if they had been dropped one by one.
         track
             Indicators whose past is remembered from the first bar on.
+        day_begins_s
+            As in ``empty``.
+
+        Raises
+        ------
+        BadInput
+            For arrays that do not fit each other, times that do not rise or are no times, symbols that are no text.
         """
-        events = np.ascontiguousarray(event_ns, np.int64)
+        events, universe = events_given(event_ns), Universe(symbols)
+        capacity = max(len(events), 2) if n_bars is None else n_bars
+        grid = cls(universe, max(len(events), capacity) if capacity >= 2 else capacity, timeframe_s, day_begins_s)
         given = (open, high, low, close, volume, vwap, trades)
-        grid = cls(Universe(symbols), max(n_bars or len(events), len(events), 2), timeframe_s)
-        if events.ndim != 1 or (np.diff(events) <= 0).any():
-            raise BadInput("event_ns must be one rising row of bar starts")
-        for index, (name, column) in enumerate(zip(BAR_FIELDS, given, strict=True)):
-            if column is None:
-                continue
-            values = np.asarray(column, np.float64)
-            if values.shape != (len(events), len(grid.universe)):
-                raise BadInput(f"{name} has shape {values.shape}, expected {(len(events), len(grid.universe))}")
-            grid._ring[index, : len(events)] = values
-        grid._events[: len(events)] = events
-        grid._sessions[: len(events)] = session_number(events)
-        grid._n = len(events)
-        grid._close_gaps(slice(0, len(events)))
-        traded = ~np.isnan(grid._ring[CLOSE, : len(events)])
-        grid._revision[: len(events)][traded] = 0
+        columns_given(dict(zip(BAR_FIELDS, given, strict=True)), grid._ring.fields[:, : len(events)])
+        grid._ring.begin(events)
         grid.track(track)
+        if len(events) > capacity:
+            grid.anchors.drop(grid.view(), len(events) - capacity)
+            grid._ring, grid.dropped = grid._ring.newest(capacity), len(events) - capacity
         return grid
 
     @property
@@ -148,17 +169,18 @@ class BarGrid:
     @property
     def n_bars(self) -> int:
         """Rows that the grid holds now."""
-        return self._n
+        return self._ring.n
 
     @property
     def capacity(self) -> int:
         """Rows that the grid can hold."""
-        return len(self._events)
+        return self._ring.capacity
 
     @property
     def event_ns(self) -> I64:
         """Start of each bar, int64 (n_bars,), oldest first. A copy."""
-        return self._events[self._slots()]
+        with self._lock:
+            return self._ring.events[self._ring.slots()]
 
     def column(self, symbol: str) -> int:
         """Return the column of a symbol."""
@@ -166,24 +188,21 @@ class BarGrid:
 
     def field(self, name: str) -> F64:
         """Return a field, float64 (n_bars, n_symbols), oldest bar first. Read-only; a view unless the ring wraps."""
-        index = self._index(name)
-        if self._oldest + self._n <= self.capacity:
-            values = self._ring[index, self._oldest : self._oldest + self._n]
-        else:
-            values = self._ring[index, self._slots()]
-        values.flags.writeable = False
-        return values
+        with self._lock:
+            return self._ring.field(self._index(name))
 
     def last(self, name: str) -> F64:
         """Return a field's newest row, float64 (n_symbols,): NaN where that bar did not trade. A copy."""
-        index = self._index(name)
-        if not self._n:
-            return np.full(len(self.universe), np.nan)
-        return np.array(self._ring[index, self._slot(self._n - 1)])
+        index, ring = self._index(name), self._ring
+        with self._lock:
+            return (
+                np.array(ring.fields[index, ring.slot(ring.n - 1)]) if ring.n else np.full(len(self.universe), np.nan)
+            )
 
     def revisions(self, low: int, high: int) -> I64:
         """Return the revisions of the rows ``low`` to ``high``, int64 (high - low, n_symbols); -1: no bar. A copy."""
-        return self._revision[self._slots()[low:high]]
+        with self._lock:
+            return self._ring.revision[self._ring.slots()[low:high]]
 
     def track(self, names: Sequence[str]) -> None:
         """Remember the past of these indicators when bars are dropped.
@@ -191,21 +210,23 @@ class BarGrid:
         The first call of ``indicators`` does so too; when bars have been dropped before, the past is lost, and
         indicators that need it are NaN until they have settled.
         """
-        self.anchors.track(names, has_past=self.dropped > 0)
+        with self._lock:
+            self.anchors.track(names, has_past=self.dropped > 0)
 
     def indicators(self, names: Sequence[str], rows: Literal["last", "all"] = "last") -> dict[str, F64]:
         """Return the named indicators; see ``tapeline.grid.indicators``."""
         if rows not in ("last", "all"):
             raise BadInput(f'rows is "last" or "all", not {rows!r}')
-        self.track(names)
-        if not self._n:
-            shape = (0, len(self.universe)) if rows == "all" else (len(self.universe),)
-            return {name: np.full(shape, np.nan) for name in names}
-        return self.anchors.values(names, self.view(), self.dropped, all_rows=rows == "all")
+        with self._lock:
+            self.track(names)
+            if not self.n_bars:
+                shape = (0, len(self.universe)) if rows == "all" else (len(self.universe),)
+                return {name: np.full(shape, np.nan) for name in names}
+            return self.anchors.values(names, self.view(), self.dropped, all_rows=rows == "all")
 
     def view(self) -> Bars:
-        """Return the ring as kernels see it; not to be written to."""
-        return Bars(self._ring, self._sessions, self._oldest, self._n)
+        """Return the ring as kernels see it; not to be written to, and to be read before the grid changes."""
+        return self._ring.view()
 
     def apply(self, frame: BarFrame) -> Applied:
         """Take a frame's bars in. Applying a frame twice changes nothing.
@@ -215,6 +236,10 @@ class BarGrid:
         """
         if frame.timeframe_s != self.timeframe_s:
             raise BadInput(f"a frame of {frame.timeframe_s} s bars does not fit a grid of {self.timeframe_s} s bars")
+        with self._lock:
+            return self._apply(frame)
+
+    def _apply(self, frame: BarFrame) -> Applied:
         columns = self.universe.columns(frame.symbols)
         known = np.flatnonzero(columns >= 0)
         done = Applied(unknown=len(frame) - len(known))
@@ -236,20 +261,21 @@ class BarGrid:
     def with_symbols(self, symbols: Iterable[str]) -> BarGrid:
         """Return a grid of another universe: columns of symbols in both keep their bars and their past."""
         universe = Universe(symbols)
-        grid = BarGrid(universe, self.capacity, self.timeframe_s)
+        grid = BarGrid(universe, self.capacity, self.timeframe_s, self.day_begins_s)
         old = self.universe.columns(universe.symbols)
         new = np.flatnonzero(old >= 0)
         old = old[new]
-        grid._ring[:, :, new] = self._ring[:, :, old]
-        grid._revision[:, new] = self._revision[:, old]
-        grid._events[:] = self._events
-        grid._sessions[:] = self._sessions
-        grid._oldest, grid._n, grid.dropped = self._oldest, self._n, self.dropped
-        grid.anchors.track(self.anchors.names, has_past=False)  # a new symbol has no past that could be missing
-        states = grid.anchors.anchor
-        states[:, new] = self.anchors.anchor[:, old]
-        grid.anchors.anchor = states
-        grid.anchors.cold[:, new] = self.anchors.cold[:, old]
+        with self._lock:
+            kept, ring = self._ring, grid._ring
+            ring.fields[:, :, new] = kept.fields[:, :, old]
+            ring.revision[:, new] = kept.revision[:, old]
+            ring.events[:], ring.sessions[:] = kept.events, kept.sessions
+            ring.oldest, ring.n, grid.dropped = kept.oldest, kept.n, self.dropped
+            grid.anchors.track(self.anchors.names, has_past=False)  # a new symbol has no past that could be missing
+            states = grid.anchors.anchor
+            states[:, new] = self.anchors.anchor[:, old]
+            grid.anchors.anchor = states
+            grid.anchors.cold[:, new] = self.anchors.cold[:, old]
         return grid
 
     def adjust(self, symbol: str, ex_ns: int, ratio: float) -> int:
@@ -261,44 +287,46 @@ class BarGrid:
         if not (np.isfinite(ratio) and ratio > 0.0):
             raise BadInput(f"the ratio of a corporate action is a positive number, not {ratio}")
         column = self.column(symbol)
-        slots = self._slots()
-        slots = slots[self._events[slots] < ex_ns]
-        for name in PRICES:
-            self._ring[_FIELD[name], slots, column] *= ratio
-        self._ring[_FIELD["volume"], slots, column] /= ratio
-        self.anchors.forget_symbol(column, has_past=self.dropped > 0)
-        return int((~np.isnan(self._ring[CLOSE, slots, column])).sum())
+        with self._lock:
+            ring, slots = self._ring, self._ring.slots()
+            slots = slots[ring.events[slots] < ex_ns]
+            for name in PRICES:
+                ring.fields[_FIELD[name], slots, column] *= ratio
+            ring.fields[_FIELD["volume"], slots, column] /= ratio
+            self.anchors.forget_symbol(column, has_past=self.dropped > 0)
+            return int((~np.isnan(ring.fields[CLOSE, slots, column])).sum())
 
     def snapshot(self) -> bytes:
         """Return the whole grid, its anchors included, as bytes for ``restore``. Same grid, same bytes."""
-        slots = self._slots()
-        return msgspec.msgpack.encode(
-            Snapshot(
+        with self._lock:
+            ring, slots = self._ring, self._ring.slots()
+            kept = Snapshot(
                 symbols=self.symbols,
                 timeframe_s=self.timeframe_s,
                 capacity=self.capacity,
                 dropped=self.dropped,
                 tracked=tuple(self.anchors.names),
-                event_ns=self._events[slots].tobytes(),
-                bars=self._ring[:, slots].tobytes(),
-                revision=self._revision[slots].tobytes(),
+                event_ns=ring.events[slots].tobytes(),
+                bars=ring.fields[:, slots].tobytes(),
+                revision=ring.revision[slots].tobytes(),
                 anchor=self.anchors.anchor.tobytes(),
                 cold=self.anchors.cold.tobytes(),
+                day_begins_s=self.day_begins_s,
             )
-        )
+        return msgspec.msgpack.encode(kept)
 
     @classmethod
     def restore(cls, data: bytes) -> BarGrid:
         """Return the grid that ``snapshot`` saw. Raises ``BadMessage`` for bytes that are no snapshot."""
         try:
             kept = msgspec.msgpack.decode(data, type=Snapshot)
-            grid = cls(Universe(kept.symbols), kept.capacity, kept.timeframe_s)
+            grid = cls(Universe(kept.symbols), kept.capacity, kept.timeframe_s, kept.day_begins_s)
             n, width = len(kept.event_ns) // 8, len(kept.symbols)
-            grid._events[:n] = np.frombuffer(kept.event_ns, np.int64)
-            grid._sessions[:n] = session_number(grid._events[:n])
-            grid._ring[:, :n] = np.frombuffer(kept.bars).reshape(len(BAR_FIELDS), n, width)
-            grid._revision[:n] = np.frombuffer(kept.revision, np.int64).reshape(n, width)
-            grid._n, grid.dropped = n, kept.dropped
+            grid._ring.fields[:, :n] = np.frombuffer(kept.bars).reshape(len(BAR_FIELDS), n, width)
+            grid._ring.begin(
+                np.frombuffer(kept.event_ns, np.int64), np.frombuffer(kept.revision, np.int64).reshape(n, width)
+            )
+            grid.dropped = kept.dropped
             grid.track(kept.tracked)
             grid.anchors.anchor = np.frombuffer(kept.anchor)
             grid.anchors.cold[:] = np.frombuffer(kept.cold, np.bool_).reshape(grid.anchors.cold.shape)
@@ -311,58 +339,34 @@ class BarGrid:
             raise BadInput(f"a bar has no field {name!r}; it has {', '.join(BAR_FIELDS)}")
         return _FIELD[name]
 
-    def _slot(self, row: int) -> int:
-        return (self._oldest + row) % self.capacity
-
-    def _slots(self) -> NDArray[np.intp]:
-        return (self._oldest + np.arange(self._n)) % self.capacity
-
-    def _close_gaps(self, slots: slice) -> None:
-        """Make bars without four finite prices NaN in every field."""
-        block = self._ring[:, slots]
-        gap = ~np.isfinite(block[: CLOSE + 1].sum(axis=0))
-        if gap.any():
-            block[:, gap] = np.nan
-
     def _row_for(self, event: int) -> tuple[int | None, bool]:
         """Return the row of bars that start at ``event``, made if need be, or None when it is too late for one."""
-        if self._n and event <= self._events[self._slot(self._n - 1)]:
+        ring = self._ring
+        if ring.n and event <= ring.events[ring.slot(ring.n - 1)]:
             events = self.event_ns
             row = int(np.searchsorted(events, event))
             if events[row] == event:
                 return row, False
-            if row == 0 and (self._n == self.capacity or self.dropped):
+            if row == 0 and (ring.n == ring.capacity or self.dropped):
                 return None, False
             return self._insert(row, event), True
-        return self._insert(self._n, event), True
+        return self._insert(ring.n, event), True
 
     def _insert(self, row: int, event: int) -> int:
         """Make an empty row before ``row``, dropping the oldest when the ring is full; return where it stands."""
-        if self._n == self.capacity:
+        if self._ring.n == self._ring.capacity:
             self.anchors.drop(self.view(), 1)
-            self._oldest = self._slot(1)
-            self._n -= 1
+            self._ring.drop(1)
             self.dropped += 1
             row -= 1
-        self._n += 1
-        for later in range(self._n - 1, row, -1):  # a bar that comes out of order moves the younger rows up
-            to, source = self._slot(later), self._slot(later - 1)
-            self._ring[:, to] = self._ring[:, source]
-            self._revision[to] = self._revision[source]
-            self._events[to] = self._events[source]
-            self._sessions[to] = self._sessions[source]
-        slot = self._slot(row)
-        self._ring[:, slot] = np.nan
-        self._revision[slot] = _NO_REVISION
-        self._events[slot] = event
-        self._sessions[slot] = session_number(event)
+        self._ring.insert(row, event)
         self.anchors.changed(self.dropped + row)
         return row
 
     def _write(self, frame: BarFrame, row: int, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Applied:
         """Write bars of different symbols into one row where their revision is higher than the known one."""
-        slot = self._slot(row)
-        known, given = self._revision[slot, columns], frame.revision[rows]
+        ring, slot = self._ring, self._ring.slot(row)
+        known, given = ring.revision[slot, columns], frame.revision[rows]
         newer = given > known
         every = bool(newer.all())
         if not every:
@@ -370,14 +374,12 @@ class BarGrid:
         block = np.stack([getattr(frame, name) for name in BAR_FIELDS])
         if len(rows) < len(frame) or not (rows[1:] > rows[:-1]).all():
             block = block[:, rows]
-        gap = ~np.isfinite(block[: CLOSE + 1].sum(axis=0))
-        if gap.any():
-            block[:, gap] = np.nan
+        close_gaps(block)
         full = len(columns) == len(self.universe) and bool((columns[1:] > columns[:-1]).all())
         where = slice(None) if full else columns  # a whole row in order is copied, not scattered
-        self._ring[:, slot, where] = block
-        self._revision[slot, where] = given
+        ring.fields[:, slot, where] = block
+        ring.revision[slot, where] = given
         if len(rows):
             self.anchors.changed(self.dropped + row)
-        revised = int((known > _NO_REVISION).sum())
+        revised = int((known > NO_REVISION).sum())
         return Applied(new=len(rows) - revised, revised=revised, ignored=len(newer) - len(rows))

@@ -10,13 +10,15 @@ from numpy.typing import ArrayLike
 
 from tapeline.core.types import DAY_S, F64, NS_PER_S
 
-SESSION_BREAK_NS = 5 * 3600 * NS_PER_S
-"""Where one session's number ends, after midnight UTC: midnight in New York, asleep in every American session."""
+DAY_BEGINS_S = 5 * 3600
+"""When an exchange's day begins, in seconds after midnight UTC: midnight in New York, asleep in every American session.
+In India it is 66,600 (18:30 UTC)."""
 
 
-def session_number(event_ns: ArrayLike) -> F64:
-    """Return the number of the session that bars belong to: days since 1970 that begin at ``SESSION_BREAK_NS``."""
-    return np.asarray((np.asarray(event_ns, np.int64) - SESSION_BREAK_NS) // (DAY_S * NS_PER_S), np.float64)
+def session_number(event_ns: ArrayLike, day_begins_s: int = DAY_BEGINS_S) -> F64:
+    """Return the number of the session that bars belong to: days since 1970 that begin at ``day_begins_s``."""
+    since = np.asarray(event_ns, np.int64) - day_begins_s * NS_PER_S
+    return np.asarray(since // (DAY_S * NS_PER_S), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,4 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     revision: bytes
     anchor: bytes
     cold: bytes
+    day_begins_s: int = DAY_BEGINS_S

@@ -1,7 +1,7 @@
 """The universe: which symbol stands in which column.
 
 In: symbols in the order of the columns.  Out: columns of symbols, for one and for many.
-Refuses a symbol twice.
+Refuses a symbol twice, and symbols that are no text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from tapeline.core.errors import BadInput
+from tapeline.core.errors import BadArgument, BadInput
 
 
 class Universe:
@@ -24,11 +24,15 @@ class Universe:
     """
 
     def __init__(self, symbols: Iterable[str]) -> None:
+        if isinstance(symbols, str):
+            raise BadArgument(f"the symbols of a grid come as a list of names, not as the text {symbols!r}")
         self.symbols = tuple(symbols)
+        if odd := [symbol for symbol in self.symbols if not isinstance(symbol, str)]:
+            raise BadArgument(f"a symbol is text, not {odd[0]!r}")
         self._columns = {symbol: column for column, symbol in enumerate(self.symbols)}
         if len(self._columns) != len(self.symbols):
             twice = next(s for s in self.symbols if self.symbols.count(s) > 1)
-            raise BadInput(f"symbol {twice} stands in the universe twice")
+            raise BadArgument(f"symbol {twice} stands in the universe twice")
         self._last: tuple[tuple[str, ...], NDArray[np.intp]] | None = None
 
     def __len__(self) -> int:
