@@ -1,7 +1,7 @@
 # Everything a newcomer needs; each target does its own set-up. No root, no key, no server.
 SHELL := /bin/bash
 BIN := .venv/bin
-.PHONY: help demo test setup check bench clean dev
+.PHONY: help demo test setup check bench clean dev chaos simulate
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,12 @@ check: dev ## format, lint, types, layer law
 bench: ## run every benchmark beside its peers and print one JSON line each
 	@scripts/setup.sh bench
 	@$(BIN)/tapeline bench all $(ARGS)
+
+chaos: dev ## kill worker and stream server for real, 120 times, while ticks go through both
+	@CHAOS_KILLS=120 $(BIN)/pytest tests/live/test_chaos.py -q $(ARGS)
+
+simulate: dev ## a thousand seeded deaths in memory, and every schedule of workers and routers
+	@$(BIN)/pytest tests/live/test_kills.py tests/live/test_recovery.py tests/streams -q -m "not process" $(ARGS)
 
 clean: ## remove the environment and every cache
 	rm -rf .venv build dist out .ruff_cache .mypy_cache .import_linter_cache .hypothesis .pytest_cache
