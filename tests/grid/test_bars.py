@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.kernels.market import frame_of, grid_of, random_panel, symbols_of
+from tests.kernels.market import DAY_NS, frame_of, grid_of, random_panel, symbols_of
 
 from tapeline.core.errors import BadInput, BadMessage
-from tapeline.core.types import BAR_FIELDS, BarFrame
-from tapeline.grid import Applied, BarGrid, UnknownIndicator, indicators
+from tapeline.core.types import BAR_FIELDS, NS_PER_S, BarFrame
+from tapeline.grid import Applied, BarGrid, UnknownIndicator, indicator_names, indicators
+from tapeline.grid.records import session_number
 
 NAMES = ["sma_5", "ema_12", "rsi_14", "atr_14", "kama_10", "obv"]
 
@@ -175,14 +176,71 @@ def test_split_adjusts_prices_and_volume_before_it() -> None:
         np.testing.assert_array_equal(values, indicators(grid_of(halved), [name])[name], name)
 
 
-def test_split_of_a_wrapped_ring_forgets_the_past_of_its_symbol_only() -> None:
+EVERY = [name for name in indicator_names() if "200" not in name and "252" not in name and "100" not in name]
+
+
+@pytest.mark.parametrize("ratio", [0.5, 4.0 / 3.0])
+def test_split_in_a_wrapped_ring_gives_the_values_of_the_endless_adjusted_stream(ratio: float) -> None:
+    panel = random_panel(300, 4, gaps=0.1)
+    grid, ex_row = BarGrid.empty(symbols_of(4), 80, track=EVERY), 260
+    for row in range(300):
+        grid.apply(frame_of(panel, row))
+    grid.adjust("S1", int(panel["event_ns"][ex_row]), ratio)
+    for name in ("open", "high", "low", "close", "vwap"):
+        panel[name][:ex_row, 1] *= ratio
+    panel["volume"][:ex_row, 1] /= ratio
+    endless = indicators(grid_of(panel), EVERY)
+    for name, values in indicators(grid, EVERY).items():
+        if ratio == 0.5:
+            np.testing.assert_array_equal(values, endless[name], name)
+        else:
+            np.testing.assert_allclose(values, endless[name], rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+def test_split_before_the_oldest_bar_of_a_ring_forgets_the_past_of_its_symbol_only() -> None:
     grid = ring_after(60)
     before = indicators(grid, ["ema_12", "sma_5"])
-    grid.adjust("S1", int(grid.event_ns[10]), 0.5)
+    grid.adjust("S1", int(grid.event_ns[0]) - 1, 0.5)
     after = indicators(grid, ["ema_12", "sma_5"])
     assert np.isnan(after["ema_12"][1])
     np.testing.assert_array_equal(np.delete(after["ema_12"], 1), np.delete(before["ema_12"], 1))
     np.testing.assert_array_equal(after["sma_5"], before["sma_5"])
+
+
+@pytest.mark.parametrize("how", ["first asked late", "forgotten"])
+def test_session_vwap_without_its_past_is_nan_until_the_next_session(how: str) -> None:
+    panel = random_panel(60, 3, step_ns=DAY_NS // 20)  # 20 bars a session
+    grid, endless = (
+        BarGrid.empty(symbols_of(3), 12),
+        indicators(grid_of(panel), ["vwap_session"], "all")["vwap_session"],
+    )
+    if how == "forgotten":
+        grid.track(["vwap_session"])
+    session = session_number(panel["event_ns"])
+    for row in range(60):
+        grid.apply(frame_of(panel, row))
+        if row == 25 and how == "forgotten":
+            for symbol in grid.symbols:
+                grid.adjust(symbol, int(grid.event_ns[0]) - 1, 1.0)
+        if row >= 25:
+            found = indicators(grid, ["vwap_session"], "all")["vwap_session"]
+            known = session[max(row - 11, 0) : row + 1] > session[14]
+            assert np.isnan(found[~known]).all()
+            np.testing.assert_array_equal(found[known], endless[max(row - 11, 0) : row + 1][known])
+
+
+def test_session_of_an_indian_bar_is_not_cut_in_the_middle() -> None:
+    panel = random_panel(375, 2, step_ns=60 * NS_PER_S)
+    panel["event_ns"] += (3 * 3600 + 45 * 60 - 10 * 3600) * NS_PER_S  # from 09:15 in Mumbai
+    shares, priced = panel["volume"], panel["vwap"]
+    price = np.where(np.isnan(priced), (panel["high"] + panel["low"] + panel["close"]) / 3.0, priced)
+    truth = (price * shares).sum(axis=0) / shares.sum(axis=0)
+    mumbai = grid_of(panel, timeframe_s=60, day_begins_s=66_600 - 86_400)
+    np.testing.assert_allclose(indicators(mumbai, ["vwap_session"])["vwap_session"], truth)
+    again = BarGrid.restore(mumbai.snapshot())
+    np.testing.assert_allclose(indicators(again, ["vwap_session"])["vwap_session"], truth)
+    new_york = indicators(grid_of(panel, timeframe_s=60), ["vwap_session"])["vwap_session"]
+    assert (new_york != truth).all()
 
 
 def test_snapshot_restores_bars_and_anchors() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tapeline.core.errors import BadArgument
 from tapeline.kernels.profile import volume_profile
 
 TICKS = st.lists(st.tuples(st.integers(900, 1100), st.integers(1, 1000)), min_size=1, max_size=50)
@@ -35,3 +36,25 @@ def test_no_ticks_have_no_point_of_control() -> None:
     assert np.isnan(volume_profile(np.array([np.nan]), np.array([1.0]), 0.01).control)
     with pytest.raises(ValueError, match="tick_size"):
         volume_profile(np.ones(1), np.ones(1), 0.0)
+
+
+def test_a_stray_price_is_refused_and_a_wide_profile_is_quick() -> None:
+    with pytest.raises(BadArgument, match="stray"):
+        volume_profile([0.01, 1e5], [1.0, 1.0], 0.01)
+    with pytest.raises(BadArgument, match="each tick"):
+        volume_profile([1.0, 2.0], [1.0], 0.01)
+    wide = volume_profile([1.0, 9_000.0, 9_000.01], [1.0, 5.0, 4.0], 0.01, share=1.0)
+    assert (wide.low, len(wide.volume)) == (1.0, 899_902)
+    np.testing.assert_allclose(wide.high, 9_000.02)
+
+
+@given(TICKS, st.floats(0.1, 1.0))
+def test_value_area_equals_the_one_grown_bucket_by_bucket(ticks: list[tuple[int, int]], share: float) -> None:
+    found = volume_profile([p / 100 for p, _ in ticks], [float(v) for _, v in ticks], 0.01, share=share)
+    held = found.volume
+    low = int(held.argmax())
+    high = low + 1
+    while held[low:high].sum() < share * held.sum() * (1.0 - 1e-12):
+        under, over = (held[low - 1] if low else -1.0), (held[high] if high < len(held) else -1.0)
+        low, high = (low, high + 1) if over >= under else (low - 1, high)
+    assert (found.low, found.high) == (found.edges[low], found.edges[high])

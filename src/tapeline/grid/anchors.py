@@ -2,7 +2,8 @@
 
 In: the grid's ring, as it drops, appends and revises rows.  Out: values of indicators, equal to the endless stream's.
 Refuses to guess: a kernel that was first asked for after bars had been dropped has no past; its values are NaN until
-the missing past weighs less than 1e-9.
+the missing past weighs less than 1e-9, or, for what begins anew with each session, until the next one. A split
+changes the unit of what is remembered, not what is known: memory is scaled as the bars are.
 
 Two sets of states: the anchors stand just before the oldest row, the heads just before the newest one, which may
 still be revised. Asking again after one more bar folds two rows, not all of them.
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapeline.core.types import F64
-from tapeline.kernels.catalogue import Instance, find
+from tapeline.kernels.catalogue import PRICE, SHARES, Instance, check_names, find
 from tapeline.kernels.engine import CLOSE, TILE
 from tapeline.kernels.plan import Bars, Program, evaluate, no_states, states_by_symbol, states_by_tile
 
@@ -55,6 +56,7 @@ class Anchors:
 
     def track(self, names: Sequence[str], *, has_past: bool) -> None:
         """Keep anchors for these indicators from now on; ``has_past`` says that bars were dropped before."""
+        check_names(names)
         new_names = [name for name in dict.fromkeys(names) if name not in self.names]
         if not new_names:
             return
@@ -65,15 +67,6 @@ class Anchors:
             self._anchor = np.pad(self._anchor, ((0, 0), rows, (0, 0)))
             self._head = np.pad(self._head, ((0, 0), rows, (0, 0)))
             self.cold = np.pad(self.cold, (rows, (0, 0)), constant_values=has_past)
-
-    def settled(self, name: str, newest_traded: F64) -> NDArray[np.bool_]:
-        """Return, per symbol, whether the kernel of a tracked indicator knows enough of the past."""
-        instance = find(name)[0]
-        at, depth = self.program.places[instance]
-        if not depth:
-            return np.ones(self.n_symbols, np.bool_)
-        enough = self._row(self._head, at) + newest_traded > instance.kernel.settle(instance.params)
-        return np.asarray(~self.cold[at] | enough)
 
     def changed(self, row: int) -> None:
         """Forget the heads that have folded ``row``, counted over the life of the grid."""
@@ -87,6 +80,14 @@ class Anchors:
         """Start a symbol's kernels anew: its past no longer fits its bars."""
         self._anchor[column // TILE, :, column % TILE] = 0.0
         self.cold[:, column] = has_past
+        self._head_row.clear()
+
+    def scale_symbol(self, column: int, ratio: float) -> None:
+        """Bring a symbol's memory to new shares: prices times ``ratio``, shares divided by it."""
+        for instance, (at, _) in self.program.places.items():
+            for row, unit in enumerate(instance.kernel.memory(instance.params), at):
+                scale = ratio if unit == PRICE else 1.0 / ratio if unit == SHARES else 1.0
+                self._anchor[column // TILE, row, column % TILE] *= scale
         self._head_row.clear()
 
     def drop(self, bars: Bars, n_drop: int) -> None:
@@ -137,6 +138,13 @@ class Anchors:
         if not depth or not self.cold[at].any():
             return
         slots = (bars.oldest + np.arange(bars.n_rows)) % bars.ring.shape[1]
-        seen = self._row(self._anchor, at) + np.cumsum(~np.isnan(bars.ring[CLOSE, slots]), axis=0)
-        young = self.cold[at] & (seen <= instance.kernel.settle(instance.params))
+        traded = ~np.isnan(bars.ring[CLOSE, slots])
+        count = self._row(self._anchor, at)
+        if instance.kernel.by_session:  # the session in which the past went missing
+            begun = bars.sessions[slots][traded.argmax(axis=0)]
+            cut = np.where(count > 0.0, self._row(self._anchor, at + 1), begun)
+            unsettled = (count < 2.0) & (bars.sessions[slots][:, None] == cut)
+        else:
+            unsettled = count + np.cumsum(traded, axis=0) <= instance.kernel.settle(instance.params)
+        young = self.cold[at] & unsettled
         out[:, young[-out.shape[1] :]] = np.nan

@@ -281,8 +281,10 @@ class BarGrid:
     def adjust(self, symbol: str, ex_ns: int, ratio: float) -> int:
         """Apply a corporate action: multiply prices before ``ex_ns`` by ``ratio`` and divide volume by it.
 
-        A 2:1 split has ratio 0.5. The past of the symbol's recursive indicators no longer fits when bars were dropped:
-        they are NaN until settled. Returns the bars changed.
+        A 2:1 split has ratio 0.5. What recursive indicators remember of dropped bars is scaled alike, so their values
+        are those of the endless stream of adjusted bars (to the bit for powers of two, else to the last digits). Only
+        if ``ex_ns`` lies before the oldest bar, among dropped ones, their past no longer fits: NaN until settled, for
+        obv, ad, sar and supertrend for good. Returns the bars changed.
         """
         if not (np.isfinite(ratio) and ratio > 0.0):
             raise BadInput(f"the ratio of a corporate action is a positive number, not {ratio}")
@@ -293,7 +295,10 @@ class BarGrid:
             for name in PRICES:
                 ring.fields[_FIELD[name], slots, column] *= ratio
             ring.fields[_FIELD["volume"], slots, column] /= ratio
-            self.anchors.forget_symbol(column, has_past=self.dropped > 0)
+            if self.dropped and ex_ns < ring.events[ring.oldest]:
+                self.anchors.forget_symbol(column, has_past=True)
+            else:
+                self.anchors.scale_symbol(column, ratio)
             return int((~np.isnan(ring.fields[CLOSE, slots, column])).sum())
 
     def snapshot(self) -> bytes:

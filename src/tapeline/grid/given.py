@@ -18,7 +18,7 @@ from tapeline.core.types import BAR_FIELDS, F64, I64
 
 def whole_seconds(name: str, given: object, least: int, most: int | None = None) -> int:
     """Return a whole number of seconds from ``least`` to ``most``."""
-    if isinstance(given, Integral) and given is not True:
+    if isinstance(given, Integral):
         seconds = int(given)
         if least <= seconds and (most is None or seconds <= most):
             return seconds

@@ -1,6 +1,7 @@
 """Moving averages and what is built of them. Closing prices in, averages, slopes and macd out.
 
 NaN: bars without a trade are not seen; the average carries over them. Warm-up: stated per kernel, in traded bars.
+A percent of an average that is not positive is NaN.
 """
 
 # ruff: noqa: ARG001 - all kernels share one signature, whatever they use of it
@@ -61,8 +62,10 @@ def ema(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
 def macd(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Difference of a fast and a slow ema, its own ema (signal) and the distance of both (hist).
 
+    ``fast`` < ``slow``: given the other way round the line changes its sign, where TA-Lib would swap them.
     Seeds as in TA-Lib: the fast average's seed ends where the slow one's ends. State: bars seen, fast, slow, signal.
-    Warm-up: the line appears after ``slow`` - 1 bars, signal and hist ``signal`` - 1 later. Flat: 0, both agree.
+    Warm-up: the line appears after ``slow`` - 1 bars, signal and hist ``signal`` - 1 later (TA-Lib shows the line no
+    sooner than the signal). Flat: 0, both agree.
 
     References
     ----------
@@ -150,7 +153,8 @@ def ema_chain(bars, first, fresh, params, state, out, depth, start, rows, out_ro
                 seen, e1, e2, e3 = state[0, j], state[1, j], state[2, j], state[3, j]
                 out[0, r - skip, j] = 2.0 * e1 - e2 if seen > 2.0 * lag else math.nan
                 out[1, r - skip, j] = 3.0 * e1 - 3.0 * e2 + e3 if seen > 3.0 * lag else math.nan
-                out[2, r - skip, j] = 100.0 * (e3 - state[4, j]) / state[4, j] if seen > 3.0 * lag + 1.0 else math.nan
+                full = seen > 3.0 * lag + 1.0 and state[4, j] > 0.0
+                out[2, r - skip, j] = 100.0 * (e3 - state[4, j]) / state[4, j] if full else math.nan
 
 
 def kama(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
@@ -220,7 +224,7 @@ def sma_slope(bars, first, fresh, params, state, out, depth, start, rows, out_ro
                 then[j] += bars[CLOSE, k, j] if k <= r - over else 0.0
                 now[j] += bars[CLOSE, k, j] if k > r - window else 0.0
         for j in range(TILE):
-            full = r - first[j] >= window + over - 1
+            full = r - first[j] >= window + over - 1 and then[j] > 0.0
             now[j] = 100.0 * (now[j] / then[j] - 1.0) / over if full else math.nan
 
 
@@ -228,14 +232,14 @@ SPANS = ((5.0,), (10.0,), (12.0,), (20.0,), (26.0,), (50.0,), (100.0,), (200.0,)
 
 register(
     Kernel(sma, ("sma_#",), (CLOSE,), SPANS, lookback=lambda p: int(p[0])),
-    Kernel(ema, ("ema_#",), (CLOSE,), SPANS, state=lambda _: 2, settle=lambda p: span_settle(p[0])),
+    Kernel(ema, ("ema_#",), (CLOSE,), SPANS, memory=lambda _: "#$", settle=lambda p: span_settle(p[0])),
     Kernel(wma, ("wma_#",), (CLOSE,), ((20.0,),), lookback=lambda p: int(p[0])),
     Kernel(
         ema_chain,
         ("dema_#", "tema_#", "trix_#"),
         (CLOSE,),
         ((15.0,), (20.0,)),
-        state=lambda _: 5,
+        memory=lambda _: "#$$$$",
         settle=lambda p: 3.0 * span_settle(p[0]),
     ),
     Kernel(
@@ -243,7 +247,7 @@ register(
         ("kama_#",),
         (CLOSE,),
         ((10.0,),),
-        state=lambda p: 2 + int(p[0]),
+        memory=lambda p: "#$" + int(p[0]) * "$",
         settle=lambda _: 5_000.0,  # at its slowest the factor is (2/31)^2
     ),
     Kernel(sma_slope, ("sma_slope_#_#",), (CLOSE,), ((50.0, 5.0),), lookback=lambda p: int(p[0] + p[1])),
@@ -252,7 +256,7 @@ register(
         ("macd_#_#_#", "macd_#_#_#_signal", "macd_#_#_#_hist"),
         (CLOSE,),
         ((12.0, 26.0, 9.0),),
-        state=lambda _: 4,
+        memory=lambda _: "#$$$",
         settle=lambda p: span_settle(max(p[:2])) + span_settle(p[2]),
     ),
 )

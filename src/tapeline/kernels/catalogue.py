@@ -6,11 +6,13 @@ Refuses names it does not know and parameters outside their bounds, with one sen
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from tapeline.core.errors import BadArgument
 from tapeline.kernels.engine import MAX_PARAMS, Body
 
 Params = tuple[float, ...]
@@ -19,12 +21,16 @@ _NUMBER = re.compile(r"(?<=_)\d+(?:\.\d+)?(?=_|$)")
 MAX_WINDOW = 10_000
 
 
-class UnknownIndicator(ValueError):
+COUNT, PRICE, SHARES = "#", "$", "v"
+"""What a row of memory is measured in: a pure number, a price (or a sum of prices), or shares. A split changes them."""
+
+
+class UnknownIndicator(BadArgument):
     """No kernel has an output of this name, or its parameters are out of bounds."""
 
 
-def _none(_: Params) -> int:
-    return 0
+def _nothing(_: Params) -> str:
+    return ""
 
 
 def _one(_: Params) -> int:
@@ -47,8 +53,12 @@ class Kernel:
         Parameters listed by ``indicator_names``.
     lookback
         Traded bars a value needs to see in the tile, itself included. 1 for kernels that remember instead.
-    state
-        Rows of memory per symbol; 0 for kernels that only look back. Row 0 counts the bars folded.
+    memory
+        A letter for each row of memory per symbol, what it is measured in: ``COUNT``, ``PRICE`` or ``SHARES``. Empty
+        for kernels that only look back. Row 0 counts the bars folded, or the sessions if ``by_session``.
+    by_session
+        It forgets at each session's begin; row 1 is the number of the session, and a past that is missing matters
+        until the next one.
     settle
         Bars after which a forgotten past weighs less than 1e-9; what a kernel without its past must wait.
     whole
@@ -60,10 +70,15 @@ class Kernel:
     fields: tuple[int, ...]
     examples: tuple[Params, ...] = ((),)
     lookback: Callable[[Params], int] = _one
-    state: Callable[[Params], int] = _none
+    memory: Callable[[Params], str] = _nothing
     settle: Callable[[Params], float] = field(default=lambda _: 0.0)
     whole: int = MAX_PARAMS
     least: int = 2
+    by_session: bool = False
+
+    def state(self, params: Params) -> int:
+        """Return how many rows of memory a symbol has."""
+        return len(self.memory(params))
 
     def check(self, name: str, params: Params) -> None:
         """Raise ``UnknownIndicator`` when a parameter is out of bounds."""
@@ -104,10 +119,32 @@ def find(name: str) -> tuple[Instance, int]:
     params = tuple(float(number) for number in _NUMBER.findall(name))
     found = _outputs.get(_NUMBER.sub("#", name))
     if found is None:
-        raise UnknownIndicator(f"no indicator is called {name!r}; indicator_names() lists them")
+        near = " or ".join(_nearest(name))
+        raise UnknownIndicator(f"no indicator is called {name!r}; did you mean {near}? indicator_names() lists them")
     kernel, index = found
     kernel.check(name, params)
     return _instances.setdefault((kernel, params), Instance(kernel, params)), index
+
+
+def _nearest(name: str) -> list[str]:
+    """Return the one or two usual names that are most like an unknown one."""
+    usual = {_NUMBER.sub("#", each): each for each in reversed(indicator_names())}
+    wanted = _NUMBER.sub("#", name.strip().lower())
+    bare = wanted.partition("_#")[0]
+    begins = [each for each in usual if each.partition("_")[0] == bare.partition("_")[0]]
+    close = difflib.get_close_matches(wanted, usual, n=2, cutoff=0.0)
+    ranked = difflib.get_close_matches(wanted, begins, n=2, cutoff=0.0) or close
+    return [usual[each] for each in ranked]
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise ``UnknownIndicator`` unless ``names`` is a list of names that kernels have."""
+    if isinstance(names, str):
+        raise UnknownIndicator(f"names is a list of indicators, [{names!r}], not one text")
+    for name in names:
+        if not isinstance(name, str):
+            raise UnknownIndicator(f"the name of an indicator is text, such as 'rsi_14', not {name!r}")
+        find(name)
 
 
 def _spell(template: str, params: Params) -> str:

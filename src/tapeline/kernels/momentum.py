@@ -122,7 +122,7 @@ def stochrsi(bars, first, fresh, params, state, out, depth, start, rows, out_row
 def change(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Rate of change in percent (roc) and momentum in price units (mom) over ``window`` bars.
 
-    Warm-up: ``window`` bars are NaN. Flat: 0.
+    Warm-up: ``window`` bars are NaN. Flat: 0. roc from a price <= 0: NaN.
     """
     bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
@@ -133,18 +133,18 @@ def change(bars, first, fresh, params, state, out, depth, start, rows, out_rows)
         for j in range(TILE):
             full = r - first[j] >= window
             then = bars[CLOSE, max(r - window, 0), j]
-            out[0, r - skip, j] = 100.0 * (bars[CLOSE, r, j] / then - 1.0) if full else math.nan
+            out[0, r - skip, j] = 100.0 * (bars[CLOSE, r, j] / then - 1.0) if full and then > 0.0 else math.nan
             out[1, r - skip, j] = bars[CLOSE, r, j] - then if full else math.nan
 
 
 register(
-    Kernel(rsi, ("rsi_#",), (CLOSE,), ((14.0,),), state=lambda _: 4, settle=lambda p: recursive_settle(p[0])),
+    Kernel(rsi, ("rsi_#",), (CLOSE,), ((14.0,),), memory=lambda _: "#$$$", settle=lambda p: recursive_settle(p[0])),
     Kernel(
         stochrsi,
         ("stochrsi_#_#_#_k", "stochrsi_#_#_#_d"),
         (CLOSE,),
         ((14.0, 14.0, 3.0),),
-        state=lambda p: 3 + int(p[1] + p[2]),
+        memory=lambda p: "#$$$" + (int(p[1] + p[2]) - 1) * "#",
         settle=lambda p: recursive_settle(p[0]) + p[1] + p[2],
     ),
     Kernel(change, ("roc_#", "mom_#"), (CLOSE,), ((10.0,),), lookback=lambda p: int(p[0]) + 1, least=1),

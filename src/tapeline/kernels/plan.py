@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tapeline.core.errors import BadArgument
 from tapeline.kernels.catalogue import Instance, find
 from tapeline.kernels.engine import CLOSE, MAX_PARAMS, TILE, address_of, fold
 from tapeline.kernels.threads import share
@@ -130,6 +131,21 @@ def states_by_tile(matrix: F64) -> F64:
     return np.ascontiguousarray(padded.reshape(n_state, n_tiles, TILE).transpose(1, 0, 2))
 
 
+def _check_room(table: Table, bars: Bars, fold_from: int, *states: F64) -> None:
+    """Raise BadArgument unless compiled code stays inside its arrays."""
+    n_symbols, slots = bars.ring.shape[2], bars.ring.shape[1]
+    tiles, rows = -(-n_symbols // TILE), int(table.kernels[:, 1:3].sum(axis=1).max(initial=0))
+    for each in states:
+        if each.dtype != np.float64 or not each.flags.c_contiguous or each.ndim != 3:
+            raise BadArgument(f"states are C-order float64 (tiles, rows, {TILE}), not {each.dtype} {each.shape}")
+        if (each.shape[0], each.shape[2]) != (tiles, TILE) or each.shape[1] < rows:
+            raise BadArgument(f"states of shape {each.shape} have no room for {rows} rows of {n_symbols} symbols")
+    if not (0 <= bars.oldest < slots and bars.n_rows <= slots and 0 <= fold_from <= bars.n_rows):
+        raise BadArgument(f"rows {fold_from} to {bars.n_rows} from slot {bars.oldest} on are not in {slots} slots")
+    if len({each.shape for each in states}) > 1:
+        raise BadArgument("the states that go in and come out have different shapes")
+
+
 def evaluate(
     program: Program,
     instances: Sequence[Instance],
@@ -154,9 +170,15 @@ def evaluate(
     -------
     dict
         Instance -> float64 (outputs, out_rows, n_symbols).
+
+    Raises
+    ------
+    BadArgument
+        When the states have no room for these instances: compiled code would write beyond them.
     """
     n_symbols = bars.ring.shape[2]
     table = program.table(tuple(instances))
+    _check_room(table, bars, fold_from, state_in, state_out)
     out = np.empty((table.n_out, out_rows, n_symbols))
     n_fold = bars.n_rows - fold_from
     needs = {

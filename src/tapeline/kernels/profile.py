@@ -1,6 +1,7 @@
 """Volume profile of ticks: how many shares traded at which price. Ticks in, shares a price bucket out.
 
-Refuses ticks whose price or volume is no finite number: they are left out, and counted in nothing.
+Leaves out ticks whose price or volume is no finite number, and counts them in nothing. Refuses a stray price that
+would stretch the profile over more than ``MAX_BUCKETS`` buckets.
 """
 
 from __future__ import annotations
@@ -8,9 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from tapeline.core.errors import BadArgument
 
 F64 = NDArray[np.float64]
+
+MAX_BUCKETS = 1_000_000
+"""Ten thousand dollars in cents: more is one wrong price, or a tick size of another market."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class VolumeProfile:
     high: float
 
 
-def volume_profile(price: F64, volume: F64, tick_size: float, *, share: float = 0.7) -> VolumeProfile:
+def volume_profile(price: ArrayLike, volume: ArrayLike, tick_size: float, *, share: float = 0.7) -> VolumeProfile:
     """Return the volume profile of ticks.
 
     Parameters
@@ -40,24 +46,59 @@ def volume_profile(price: F64, volume: F64, tick_size: float, *, share: float = 
         Width of a bucket in dollars; a price on an edge belongs to the bucket above it.
     share
         Part of all volume inside the value area, in (0, 1].
+
+    Raises
+    ------
+    BadArgument
+        For a tick size or a share out of bounds, for columns that do not fit, and for more than ``MAX_BUCKETS``.
     """
     if not tick_size > 0.0 or not 0.0 < share <= 1.0:
-        raise ValueError(f"tick_size {tick_size} must be positive and share {share} in (0, 1]")
-    known = np.isfinite(price) & np.isfinite(volume) & (volume > 0.0)
-    if not known.any():
+        raise BadArgument(f"tick_size {tick_size} must be positive and share {share} in (0, 1]")
+    prices, shares = _ticks(price, volume)
+    if not prices.size:
         nothing = np.zeros(0)
         return VolumeProfile(nothing, nothing, np.nan, np.nan, np.nan)
-    bucket = np.floor(price[known] / tick_size + 1e-9).astype(np.int64)
-    first = int(bucket.min())
-    shares = np.bincount(bucket - first, weights=volume[known]).astype(np.float64)
-    edges = (first + np.arange(len(shares) + 1, dtype=np.float64)) * tick_size
-    top = int(shares.argmax())
-    low, high, held = top, top + 1, float(shares[top])
-    while held < share * shares.sum() * (1.0 - 1e-12):
-        below = shares[low - 1] if low > 0 else -1.0
-        above = shares[high] if high < len(shares) else -1.0
-        if above >= below:
-            held, high = held + float(above), high + 1
+    buckets = np.floor(prices / tick_size + 1e-9)
+    first, span = float(buckets.min()), float(buckets.max() - buckets.min()) + 1.0
+    if not span <= MAX_BUCKETS:
+        raise BadArgument(
+            f"prices from {prices.min():g} to {prices.max():g} are {span:.3g} buckets of {tick_size:g}, more than "
+            f"{MAX_BUCKETS}: leave out the stray price, or take wider buckets"
+        )
+    held = np.bincount((buckets - first).astype(np.int64), weights=shares).astype(np.float64)
+    edges = (first + np.arange(len(held) + 1, dtype=np.float64)) * tick_size
+    low, high = _value_area(held, share)
+    top = int(held.argmax())
+    return VolumeProfile(edges, held, float(edges[top] + tick_size / 2.0), float(edges[low]), float(edges[high]))
+
+
+def _ticks(price: ArrayLike, volume: ArrayLike) -> tuple[F64, F64]:
+    """Return prices and shares of the ticks that count, float64 (n,) each."""
+    prices, shares = np.asarray(price, np.float64), np.asarray(volume, np.float64)
+    if prices.ndim != 1 or prices.shape != shares.shape:
+        raise BadArgument(f"each tick has a price and a volume: not {prices.shape} prices and {shares.shape} volumes")
+    known = np.isfinite(prices) & np.isfinite(shares) & (shares > 0.0)
+    return prices[known], shares[known]
+
+
+def _value_area(held: F64, share: float) -> tuple[int, int]:
+    """Return the edges of the buckets around the fullest that hold ``share`` of all.
+
+    It grows by the fuller neighbour, the upper of two alike; empty buckets are stepped over at once.
+    """
+    filled = np.flatnonzero(held)
+    top = int(held.argmax())
+    below = above = int(np.searchsorted(filled, top))  # the outermost filled buckets inside, counted in ``filled``
+    low, high, inside, wanted = top, top + 1, float(held[top]), share * float(held.sum()) * (1.0 - 1e-12)
+    while inside < wanted:
+        under = held[low - 1] if low > 0 else -1.0
+        over = held[high] if high < len(held) else -1.0
+        if over >= under:
+            above += 1
+            high = int(filled[above]) + 1
+            inside += float(held[high - 1])
         else:
-            held, low = held + float(below), low - 1
-    return VolumeProfile(edges, shares, float(edges[top] + tick_size / 2.0), float(edges[low]), float(edges[high]))
+            below -= 1
+            low = int(filled[below])
+            inside += float(held[low])
+    return low, high

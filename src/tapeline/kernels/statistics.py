@@ -1,6 +1,7 @@
 """Standing of a price among its own past: robust z-score, rank, distance from extremes, gaps. Prices in, scores out.
 
 NaN: bars without a trade are not seen. Flat windows: z-score 0, rank 50, distances and gaps 0.
+A percent of a price that is not positive is NaN.
 """
 
 # ruff: noqa: ARG001 - all kernels share one signature, whatever they use of it
@@ -86,8 +87,8 @@ def standing(bars, first, fresh, params, state, out, depth, start, rows, out_row
         for j in range(TILE):
             full = r - first[j] >= window - 1
             rank[j] = 100.0 * rank[j] / (window - 1.0) if full else math.nan
-            from_high[j] = 100.0 * (bars[CLOSE, r, j] / high[j] - 1.0) if full else math.nan
-            from_low[j] = 100.0 * (bars[CLOSE, r, j] / low[j] - 1.0) if full else math.nan
+            from_high[j] = 100.0 * (bars[CLOSE, r, j] / high[j] - 1.0) if full and high[j] > 0.0 else math.nan
+            from_low[j] = 100.0 * (bars[CLOSE, r, j] / low[j] - 1.0) if full and low[j] > 0.0 else math.nan
 
 
 def gap(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
@@ -105,7 +106,8 @@ def gap(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
         spread[:] = 0.0
         for k in range(max(r - window + 1, 1), r + 1):
             for j in range(TILE):
-                now[j] = 100.0 * (bars[OPEN, k, j] / bars[CLOSE, k - 1, j] - 1.0)
+                before = bars[CLOSE, k - 1, j]
+                now[j] = 100.0 * (bars[OPEN, k, j] / before - 1.0) if before > 0.0 else math.nan
                 mean[j] += now[j] / window
         for k in range(max(r - window + 1, 1), r + 1):
             for j in range(TILE):

@@ -162,7 +162,7 @@ register(
         ("adx_#", "plus_di_#", "minus_di_#"),
         _HLC,
         ((14.0,),),
-        state=lambda _: 8,
+        memory=lambda _: "#$$$$$$#",
         settle=lambda p: 2.0 * recursive_settle(p[0]),
     ),
     Kernel(
@@ -170,7 +170,7 @@ register(
         ("sar_#_#",),
         (HIGH, LOW),
         ((0.02, 0.2),),
-        state=lambda _: 8,
+        memory=lambda _: "##$$#$$$",
         settle=lambda _: math.inf,  # the stop depends on every bar since the last reversal, however long ago
         whole=0,
     ),
@@ -179,7 +179,7 @@ register(
         ("supertrend_#_#", "supertrend_#_#_side"),
         _HLC,
         ((10.0, 3.0),),
-        state=lambda _: 6,
+        memory=lambda _: "#$$$$#",
         settle=lambda _: math.inf,
         whole=1,
     ),

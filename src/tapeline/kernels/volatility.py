@@ -1,6 +1,7 @@
 """Volatility: ranges, bands, channels and realised volatility. Prices in; widths and volatilities out.
 
 NaN: bars without a trade are not seen. Flat windows: ranges and widths are 0, positions are the middle.
+What is measured in percent or fractions of a price is NaN where that price is not positive.
 """
 
 # ruff: noqa: ARG001 - all kernels share one signature, whatever they use of it
@@ -52,7 +53,7 @@ def atr(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
             for j in range(TILE):
                 average = state[2, j] if state[0, j] > window else math.nan
                 out[0, r - skip, j] = average
-                out[1, r - skip, j] = 100.0 * average / state[1, j]
+                out[1, r - skip, j] = 100.0 * average / state[1, j] if state[1, j] > 0.0 else math.nan
 
 
 def bbands(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
@@ -87,7 +88,7 @@ def bbands(bars, first, fresh, params, state, out, depth, start, rows, out_rows)
             upper[j] = mean[j] + reach
             lower[j] = mean[j] - reach
             pctb[j] = 0.5 if flat else (bars[CLOSE, r, j] - lower[j]) / (2.0 * reach)
-            width[j] = 2.0 * reach / mean[j]
+            width[j] = 2.0 * reach / mean[j] if mean[j] > 0.0 else math.nan
 
 
 def trange(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
@@ -172,7 +173,8 @@ def realized_vol(bars, first, fresh, params, state, out, depth, start, rows, out
         for j in range(TILE):
             mean, spread = 0.0, 0.0
             for k in range(max(oldest, 1), r + 1):
-                change[k - oldest, j] = math.log(bars[CLOSE, k, j] / bars[CLOSE, k - 1, j])
+                before = bars[CLOSE, k - 1, j]
+                change[k - oldest, j] = math.log(bars[CLOSE, k, j] / before) if before > 0.0 else math.nan
                 mean += change[k - oldest, j] / window
             for k in range(max(oldest, 1), r + 1):
                 spread += (change[k - oldest, j] - mean) ** 2
@@ -198,13 +200,15 @@ def range_vol(bars, first, fresh, params, state, out, depth, start, rows, out_ro
         for j in range(TILE):
             parkinson, garman_klass = 0.0, 0.0
             for k in range(max(r - window + 1, 0), r + 1):
-                reach = math.log(bars[HIGH, k, j] / bars[LOW, k, j]) ** 2
+                priced = min(bars[LOW, k, j], bars[OPEN, k, j], bars[CLOSE, k, j]) > 0.0
+                reach = math.log(bars[HIGH, k, j] / bars[LOW, k, j]) ** 2 if priced else math.nan
                 body = math.log(bars[CLOSE, k, j] / bars[OPEN, k, j]) ** 2
                 parkinson += reach / (4.0 * math.log(2.0))
                 garman_klass += 0.5 * reach - (2.0 * math.log(2.0) - 1.0) * body
             full = r - first[j] >= window - 1
             out[0, r - skip, j] = math.sqrt(parkinson / window) if full else math.nan
-            out[1, r - skip, j] = math.sqrt(max(garman_klass, 0.0) / window) if full else math.nan
+            garman_klass = 0.0 if garman_klass < 0.0 else garman_klass
+            out[1, r - skip, j] = math.sqrt(garman_klass / window) if full else math.nan
 
 
 _HLC = (HIGH, LOW, CLOSE)
@@ -215,7 +219,7 @@ register(
         ("atr_#", "natr_#", "atr_#_before"),
         _HLC,
         ((14.0,),),
-        state=lambda _: 3,
+        memory=lambda _: "#$$",
         settle=lambda p: recursive_settle(p[0]),
     ),
     Kernel(
@@ -232,7 +236,7 @@ register(
         ("keltner_#_#_#_upper", "keltner_#_#_#_middle", "keltner_#_#_#_lower"),
         _HLC,
         ((20.0, 10.0, 2.0),),
-        state=lambda _: 4,
+        memory=lambda _: "#$$$",
         settle=lambda p: max(span_settle(p[0]), recursive_settle(p[1])),
         whole=2,
     ),

@@ -66,7 +66,7 @@ def ad(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
 def mfi(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Money flow index in [0, 100]: the share of dollar volume on bars whose typical price rose.
 
-    Warm-up: ``window`` bars are NaN. No flow either way: 50.
+    Warm-up: ``window`` bars are NaN. No flow either way: 50. Prices below zero have no flow: NaN.
     """
     bars = carray(bars, (FIELDS, depth, TILE))
     first = carray(first, (TILE,))
@@ -82,14 +82,14 @@ def mfi(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
         for k in range(oldest + 1, r + 1):
             for j in range(TILE):
                 typical = (bars[HIGH, k, j] + bars[LOW, k, j] + bars[CLOSE, k, j]) / 3.0
-                flow = typical * bars[VOLUME, k, j]
-                still = abs(typical - before[j]) <= SAME_PRICE * typical
+                flow = typical * bars[VOLUME, k, j] if typical >= 0.0 else math.nan
+                still = abs(typical - before[j]) <= SAME_PRICE * abs(typical)
                 up[j] += flow if typical > before[j] and not still else 0.0
-                both[j] += 0.0 if still else flow
+                both[j] += 0.0 * flow if still else flow  # unknown stays unknown, still or not
                 before[j] = typical
         for j in range(TILE):
             value = 50.0 if both[j] == 0.0 else 100.0 * up[j] / both[j]
-            out[0, r - rows + out_rows, j] = value + 0.0 * both[j] if r - first[j] >= window else math.nan
+            out[0, r - rows + out_rows, j] = value if r - first[j] >= window else math.nan
 
 
 def volume_window(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
@@ -127,8 +127,9 @@ def volume_window(bars, first, fresh, params, state, out, depth, start, rows, ou
 def vwap_session(bars, first, fresh, params, state, out, depth, start, rows, out_rows):
     """Volume-weighted average price since the session began, by increments, in price units.
 
-    A bar counts with its own vwap where that is known, else with its typical price. State: bars seen, session, dollars,
-    shares. No warm-up; NaN until the session's first share.
+    A bar counts with its own vwap where that is known, else with its typical price. State: sessions seen, session,
+    dollars, shares. No warm-up; NaN until the session's first share. Where a session begins, the grid is told
+    (``day_begins_s``). After a past that is missing: NaN until the next session.
     """
     bars = carray(bars, (FIELDS, depth, TILE))
     fresh = carray(fresh, (TILE,))
@@ -142,22 +143,24 @@ def vwap_session(bars, first, fresh, params, state, out, depth, start, rows, out
             price = bars[VWAP, r, j] if bars[VWAP, r, j] > 0.0 else typical
             shares = shares if shares > 0.0 else 0.0
             same = session == state[1, j] and state[0, j] > 0.0
+            begun = state[0, j] if same else state[0, j] + 1.0
             dollars = (state[2, j] if same else 0.0) + price * shares
             total = (state[3, j] if same else 0.0) + shares
-            state[0, j] = state[0, j] + 1.0 if live else state[0, j]
+            state[0, j] = begun if live else state[0, j]
             state[1, j] = session if live else state[1, j]
             state[2, j] = dollars if live else state[2, j]
             state[3, j] = total if live else state[3, j]
         if r >= skip:
             for j in range(TILE):
-                out[0, r - skip, j] = state[2, j] / state[3, j] if state[3, j] > 0.0 else math.nan
+                known = state[3, j] > 0.0 and bars[VOLUME, r, j] == bars[VOLUME, r, j]
+                out[0, r - skip, j] = state[2, j] / state[3, j] if known else math.nan
 
 
 _HLCV = (HIGH, LOW, CLOSE, VOLUME)
 
 register(
-    Kernel(obv, ("obv",), (CLOSE, VOLUME), state=lambda _: 3, settle=lambda _: math.inf),
-    Kernel(ad, ("ad",), _HLCV, state=lambda _: 2, settle=lambda _: math.inf),
+    Kernel(obv, ("obv",), (CLOSE, VOLUME), memory=lambda _: "#$v", settle=lambda _: math.inf),
+    Kernel(ad, ("ad",), _HLCV, memory=lambda _: "#v", settle=lambda _: math.inf),
     Kernel(mfi, ("mfi_#",), _HLCV, ((14.0,),), lookback=lambda p: int(p[0]) + 1),
     Kernel(
         volume_window,
@@ -170,7 +173,7 @@ register(
         vwap_session,
         ("vwap_session",),
         (*_HLCV, VWAP, SESSION),
-        state=lambda _: 4,
-        settle=lambda _: math.inf,
+        memory=lambda _: "###v",  # dollars stay what they are in a split
+        by_session=True,
     ),
 )
