@@ -38,7 +38,7 @@ class Market:
 def market(n_symbols: int = SYMBOLS) -> Market:
     """Return shares, and calls and puts on some of them."""
     n_options = int(n_symbols * OPTION_SHARE)
-    letters = itertools.product("BCDFGHJKLM", "AEIOU", "BDGKLMNPRST", "AEIOUX")
+    letters = itertools.product("BCDFGHJKLM", "AEIOU", "BCDFGKLMNPRSTV", "AEIOUX")
     shares = ["".join(word) for word in itertools.islice(letters, n_symbols - n_options)]
     rng = np.random.default_rng(SEED)
     spot = rng.uniform(20.0, 400.0, len(shares)).round(2)
