@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.kernels.market import DAY_NS, frame_of, random_panel, symbols_of
 
-from tapeline.core.errors import BadInput
+from tapeline.core.errors import BadArgument, BadInput, BadMessage
 from tapeline.core.types import NS_PER_S
 from tapeline.grid.timeframes import Timeframes
 
@@ -92,10 +92,59 @@ def test_minutes_outside_sessions_stay_minutes() -> None:
     assert frames[300].n_bars == 3
 
 
-def test_too_few_minutes_for_a_long_bar_are_refused() -> None:
+def test_too_few_minutes_for_a_long_bar_are_refused_before_anything_changes() -> None:
     panel, frames = minutes(), Timeframes(symbols_of(4), {60: 4, 86_400: 5}, ShortDays())
+    for row in range(4):
+        frames.apply(frame_of(panel, row, 60))
+    before = frames.snapshot()
     with pytest.raises(BadInput, match="too few"):
-        for row in range(8):
-            frames.apply(frame_of(panel, row, 60))
-    with pytest.raises(BadInput, match="multiple"):
-        Timeframes(["A"], {60: 4, 90: 4}, ShortDays())
+        frames.apply(frame_of(panel, 4, 60))
+    assert frames.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("n_bars", "reason"),
+    [
+        ({60: 4, 90: 4}, "multiple"),
+        ({60: 4, 300: 4}, "too few"),
+        ({}, "no timeframe"),
+        ({0: 4}, "whole number"),
+        ({60: 4, 432_000: 4}, "whole number"),
+    ],
+)
+def test_timeframes_that_cannot_be_built_are_refused(n_bars: dict[int, int], reason: str) -> None:
+    with pytest.raises(BadArgument, match=reason):
+        Timeframes(["A"], n_bars, ShortDays())
+
+
+def test_timeframe_that_is_not_kept_is_refused_with_those_that_are() -> None:
+    with pytest.raises(BadArgument, match="60, 300"):
+        fed(range(1))[77]
+
+
+def test_sessions_cut_by_the_exchanges_day_are_refused() -> None:
+    frames = Timeframes(symbols_of(4), {60: 40, 300: 10}, ShortDays(), day_begins_s=14 * 3600 + 300)
+    with pytest.raises(BadInput, match="day_begins_s"):
+        frames.apply(frame_of(minutes(), 0, 60))
+
+
+def test_universe_grows_and_a_split_reaches_every_timeframe() -> None:
+    frames = fed(range(24))
+    grown = frames.with_symbols([*symbols_of(4), "NEW"])
+    assert grown[300].symbols == (*symbols_of(4), "NEW")
+    np.testing.assert_array_equal(grown[86_400].field("close")[:, :4], frames[86_400].field("close"))
+    grown.adjust("S1", DAY_NS, 0.5)
+    for timeframe in (60, 300, 86_400):
+        old, new = frames[timeframe], grown[timeframe]
+        factor = np.where(old.event_ns < DAY_NS, 0.5, 1.0)
+        np.testing.assert_array_equal(new.field("close")[:, 1], old.field("close")[:, 1] * factor)
+
+
+def test_snapshot_restores_every_timeframe_and_goes_on() -> None:
+    frames = fed(range(20))
+    twin = Timeframes.restore(frames.snapshot(), ShortDays())
+    for row in range(20, 24):
+        assert frames.apply(frame_of(minutes(), row, 60)) == twin.apply(frame_of(minutes(), row, 60))
+    assert twin.snapshot() == frames.snapshot()
+    with pytest.raises(BadMessage):
+        Timeframes.restore(b"nonsense", ShortDays())

@@ -187,3 +187,24 @@ def test_unknown_volume_poisons_its_windows_but_not_the_running_sums() -> None:
     assert np.isfinite(found["mfi_14"][44:]).all()
     assert np.isnan(found["cmf_20"][30:50, 0]).all()
     assert np.isfinite(found["rsi_14"][14:]).all()
+    panel["open"][:], panel["high"][:], panel["low"][:], panel["close"][:] = 7.0, 7.0, 7.0, 7.0
+    panel["vwap"][:] = np.nan
+    still = indicators(grid_of(panel), ["mfi_14", "vwap_session", "cmf_20"], "all")
+    for name, window in (("mfi_14", 14), ("vwap_session", 1), ("cmf_20", 20)):
+        assert np.isnan(still[name][30 : 30 + window]).all(), name
+        assert np.isfinite(still[name][30 + window :]).all(), name
+
+
+FRACTIONS = [
+    *("realized_vol_20", "parkinson_vol_20", "garman_klass_vol_20", "natr_14", "bbands_20_2_width", "mfi_14"),
+    *("from_high_20", "from_low_20", "gap_20", "gap_20_mean", "roc_10", "trix_5", "sma_slope_5_5"),
+]
+
+
+@pytest.mark.parametrize("name", FRACTIONS)
+def test_fraction_of_a_price_that_is_not_positive_is_nan(name: str) -> None:
+    panel = random_panel(60, 2)
+    for field in ("open", "high", "low", "close"):
+        panel[field] = np.negative(panel[field])
+    panel["high"], panel["low"] = panel["low"], panel["high"]
+    assert np.isnan(indicators(grid_of(panel), [name], "all")[name]).all()
