@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from tapeline.core.errors import BadArgument
 from tapeline.core.types import F64
 from tapeline.grid.bars import BarGrid
 from tapeline.grid.records import Applied
@@ -33,8 +34,10 @@ def indicators(grid: BarGrid, names: Sequence[str], rows: Literal["last", "all"]
     Raises
     ------
     UnknownIndicator
-        For a name or a parameter that no kernel has.
+        For a name or a parameter that no kernel has, with the nearest names. A ``ValueError`` and a ``TapelineError``.
     """
+    if not isinstance(grid, BarGrid):
+        raise BadArgument(f"indicators takes a BarGrid first, not {type(grid).__name__}; BarGrid.from_arrays makes one")
     return grid.indicators(names, rows)
 
 

@@ -54,6 +54,8 @@ class BarGrid:
         When the exchange's day begins, in seconds after midnight UTC: no session may reach over it.
     dropped
         Rows that the ring has let go since the grid began.
+    lock
+        Held while a call lasts. Hold it (``with grid.lock``) to read several things of one moment beside other threads.
     """
 
     def __init__(self, universe: Universe, capacity: int, timeframe_s: int, day_begins_s: int = DAY_BEGINS_S) -> None:
@@ -65,7 +67,7 @@ class BarGrid:
         self.dropped = 0
         self.anchors = Anchors(len(universe))
         self._ring = Ring(capacity, len(universe), self.day_begins_s)
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def __repr__(self) -> str:
         return (
@@ -179,7 +181,7 @@ class BarGrid:
     @property
     def event_ns(self) -> I64:
         """Start of each bar, int64 (n_bars,), oldest first. A copy."""
-        with self._lock:
+        with self.lock:
             return self._ring.events[self._ring.slots()]
 
     def column(self, symbol: str) -> int:
@@ -188,20 +190,20 @@ class BarGrid:
 
     def field(self, name: str) -> F64:
         """Return a field, float64 (n_bars, n_symbols), oldest bar first. Read-only; a view unless the ring wraps."""
-        with self._lock:
+        with self.lock:
             return self._ring.field(self._index(name))
 
     def last(self, name: str) -> F64:
         """Return a field's newest row, float64 (n_symbols,): NaN where that bar did not trade. A copy."""
         index, ring = self._index(name), self._ring
-        with self._lock:
+        with self.lock:
             return (
                 np.array(ring.fields[index, ring.slot(ring.n - 1)]) if ring.n else np.full(len(self.universe), np.nan)
             )
 
     def revisions(self, low: int, high: int) -> I64:
         """Return the revisions of the rows ``low`` to ``high``, int64 (high - low, n_symbols); -1: no bar. A copy."""
-        with self._lock:
+        with self.lock:
             return self._ring.revision[self._ring.slots()[low:high]]
 
     def track(self, names: Sequence[str]) -> None:
@@ -210,14 +212,14 @@ class BarGrid:
         The first call of ``indicators`` does so too; when bars have been dropped before, the past is lost, and
         indicators that need it are NaN until they have settled.
         """
-        with self._lock:
+        with self.lock:
             self.anchors.track(names, has_past=self.dropped > 0)
 
     def indicators(self, names: Sequence[str], rows: Literal["last", "all"] = "last") -> dict[str, F64]:
         """Return the named indicators; see ``tapeline.grid.indicators``."""
         if rows not in ("last", "all"):
             raise BadInput(f'rows is "last" or "all", not {rows!r}')
-        with self._lock:
+        with self.lock:
             self.track(names)
             if not self.n_bars:
                 shape = (0, len(self.universe)) if rows == "all" else (len(self.universe),)
@@ -236,7 +238,7 @@ class BarGrid:
         """
         if frame.timeframe_s != self.timeframe_s:
             raise BadInput(f"a frame of {frame.timeframe_s} s bars does not fit a grid of {self.timeframe_s} s bars")
-        with self._lock:
+        with self.lock:
             return self._apply(frame)
 
     def _apply(self, frame: BarFrame) -> Applied:
@@ -265,7 +267,7 @@ class BarGrid:
         old = self.universe.columns(universe.symbols)
         new = np.flatnonzero(old >= 0)
         old = old[new]
-        with self._lock:
+        with self.lock:
             kept, ring = self._ring, grid._ring
             ring.fields[:, :, new] = kept.fields[:, :, old]
             ring.revision[:, new] = kept.revision[:, old]
@@ -289,7 +291,7 @@ class BarGrid:
         if not (np.isfinite(ratio) and ratio > 0.0):
             raise BadInput(f"the ratio of a corporate action is a positive number, not {ratio}")
         column = self.column(symbol)
-        with self._lock:
+        with self.lock:
             ring, slots = self._ring, self._ring.slots()
             slots = slots[ring.events[slots] < ex_ns]
             for name in PRICES:
@@ -303,7 +305,7 @@ class BarGrid:
 
     def snapshot(self) -> bytes:
         """Return the whole grid, its anchors included, as bytes for ``restore``. Same grid, same bytes."""
-        with self._lock:
+        with self.lock:
             ring, slots = self._ring, self._ring.slots()
             kept = Snapshot(
                 symbols=self.symbols,

@@ -1,12 +1,13 @@
 """Panels on disk: a grid's bars as Arrow and Parquet, and as a file that other processes map without copying.
 
-In: a grid, or a file written here.  Out: the file, or the bars again.  Anchors are not in panels: they are in
-``BarGrid.snapshot``. Refuses files without the columns or the timeframe of a panel.
+In: a grid, or a file written here.  Out: the file, or the bars again. Rows without a trade, revisions and anchors are
+not in panels; ``BarGrid.snapshot`` has them all. Refuses files without the columns or the timeframe of a panel.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import msgspec
@@ -14,20 +15,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tapeline.core.errors import DataError
+from tapeline.core.errors import BadArgument, DataError
 from tapeline.core.types import BAR_FIELDS, F64, I64
 from tapeline.grid.bars import BarGrid
 
 _TIMEFRAME = b"tapeline.timeframe_s"
 _UNIVERSE = b"tapeline.symbols"
+_MAGIC = b"tapeline panel 1"
+_PAGE = 4096
 
 
 def to_arrow(grid: BarGrid) -> pa.Table:
     """Return the traded bars of a grid: one row a bar, by time and then in the universe's order."""
-    fields = {name: grid.field(name) for name in BAR_FIELDS}
+    with grid.lock:
+        fields, events = {name: grid.field(name).copy() for name in BAR_FIELDS}, grid.event_ns
     rows, columns = np.nonzero(~np.isnan(fields["close"]))
     symbols = pa.DictionaryArray.from_arrays(pa.array(columns, pa.int32()), pa.array(grid.symbols, pa.string()))
-    data = {"symbol": symbols, "event_ns": grid.event_ns[rows]}
+    data = {"symbol": symbols, "event_ns": events[rows]}
     data |= {name: field[rows, columns] for name, field in fields.items()}
     about = {_TIMEFRAME: str(grid.timeframe_s).encode(), _UNIVERSE: msgspec.json.encode(grid.symbols)}
     return pa.table(data).replace_schema_metadata(about)
@@ -50,7 +54,9 @@ def from_arrow(table: pa.Table, *, n_bars: int | None = None) -> BarGrid:
     symbols = msgspec.json.decode(about[_UNIVERSE], type=tuple[str, ...])
     events, rows = np.unique(table["event_ns"].to_numpy(), return_inverse=True)
     place = {symbol: column for column, symbol in enumerate(symbols)}
-    columns = np.array([place[symbol] for symbol in table["symbol"].to_pylist()], np.intp)
+    columns = np.array([place.get(symbol, -1) for symbol in table["symbol"].to_pylist()], np.intp)
+    if (columns < 0).any():
+        raise DataError(f"row {int(columns.argmin())} of the panel is of a symbol that is not in its universe")
     fields = {name: np.full((len(events), len(symbols)), np.nan) for name in BAR_FIELDS}
     for name, field in fields.items():
         field[rows, columns] = table[name].to_numpy()
@@ -69,20 +75,30 @@ def from_arrow(table: pa.Table, *, n_bars: int | None = None) -> BarGrid:
     )
 
 
-def write_parquet(grid: BarGrid, path: Path) -> None:
+def write_parquet(grid: BarGrid, path: str | PathLike[str]) -> None:
     """Write a grid's bars as Parquet; a reader sees the old file or the whole new one."""
-    part = path.with_name(path.name + ".part")
+    part, path = _part(path)
     pq.write_table(to_arrow(grid), part, compression="zstd")
     part.replace(path)
 
 
-def read_parquet(path: Path, *, n_bars: int | None = None) -> BarGrid:
-    """Return the grid of a Parquet file that ``write_parquet`` wrote."""
+def read_parquet(path: str | PathLike[str], *, n_bars: int | None = None) -> BarGrid:
+    """Return the grid of a Parquet file that ``write_parquet`` wrote. Raises DataError for any other file."""
     try:
         table = pq.read_table(path)
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}; write_parquet makes one") from None
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path} is no panel: {error}") from error
     return from_arrow(table, n_bars=n_bars)
+
+
+def _part(path: str | PathLike[str]) -> tuple[Path, Path]:
+    """Return where a file is written before it takes its name, and that name."""
+    named = Path(path)
+    if not named.parent.is_dir():
+        raise DataError(f"{named} cannot be written: there is no folder {named.parent}")
+    return named.with_name(named.name + ".part"), named
 
 
 @dataclass(frozen=True)
@@ -99,6 +115,8 @@ class MappedPanel:
 
     def field(self, name: str) -> F64:
         """Return one field, float64 (n_bars, n_symbols), oldest bar first: a view of the file."""
+        if name not in BAR_FIELDS:
+            raise BadArgument(f"a bar has no field {name!r}; it has {', '.join(BAR_FIELDS)}")
         return np.asarray(self.fields[BAR_FIELDS.index(name)])
 
 
@@ -108,21 +126,46 @@ class _Head(msgspec.Struct, frozen=True):
     event_ns: tuple[int, ...]
 
 
-def write_mapped(grid: BarGrid, path: Path) -> None:
-    """Write a grid's bars for ``open_mapped``: ``path`` and, beside it, ``path`` + ``.json`` with the names."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.save(file, np.stack([grid.field(name) for name in BAR_FIELDS]))
-    head = _Head(grid.symbols, grid.timeframe_s, tuple(grid.event_ns.tolist()))
-    path.with_name(path.name + ".json").write_bytes(msgspec.json.encode(head))
+def write_mapped(grid: BarGrid, path: str | PathLike[str]) -> None:
+    """Write a copy of a grid's bars for ``open_mapped``; a reader sees the old file or the whole new one.
+
+    One file: a mark, the length of the head, the head (JSON), and from the next page on the numbers.
+    """
+    part, path = _part(path)
+    with grid.lock, part.open("wb") as file:
+        head = msgspec.json.encode(_Head(grid.symbols, grid.timeframe_s, tuple(grid.event_ns.tolist())))
+        begins = _numbers_begin(len(head))
+        file.write(_MAGIC + len(head).to_bytes(8, "little") + head)
+        file.seek(begins)
+        for name in BAR_FIELDS:
+            file.write(np.ascontiguousarray(grid.field(name)).data)
+        file.truncate(begins + 8 * len(BAR_FIELDS) * grid.n_bars * len(grid.symbols))
     part.replace(path)
 
 
-def open_mapped(path: Path) -> MappedPanel:
-    """Return the panel of ``write_mapped`` without reading it: pages come in as they are touched."""
+def open_mapped(path: str | PathLike[str]) -> MappedPanel:
+    """Return the panel of ``write_mapped`` without reading it: pages come in as they are touched.
+
+    Raises DataError for a file that is not there, is of another kind, or is shorter than its head says.
+    """
+    path = Path(path)
     try:
-        head = msgspec.json.decode(path.with_name(path.name + ".json").read_bytes(), type=_Head)
-        fields = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, msgspec.DecodeError) as error:
-        raise DataError(f"{path} is no mapped panel: {error}") from error
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise DataError(f"{path} is no mapped panel; write_mapped writes one")
+            length = int.from_bytes(file.read(8), "little")
+            head = msgspec.json.decode(file.read(length), type=_Head)
+            shape = (len(BAR_FIELDS), len(head.event_ns), len(head.symbols))
+            fields = (
+                np.memmap(file, np.float64, "r", _numbers_begin(length), shape) if 0 not in shape else np.zeros(shape)
+            )
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}; write_mapped makes one") from None
+    except (OSError, ValueError, OverflowError, msgspec.DecodeError) as error:
+        raise DataError(f"{path} is no whole mapped panel: {error}") from error
     return MappedPanel(head.symbols, head.timeframe_s, np.array(head.event_ns, np.int64), fields)
+
+
+def _numbers_begin(head_length: int) -> int:
+    """Return the page where the numbers of a mapped panel begin."""
+    return -(-(len(_MAGIC) + 8 + head_length) // _PAGE) * _PAGE

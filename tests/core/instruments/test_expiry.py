@@ -179,3 +179,9 @@ def test_expiries_over_a_span_are_sorted_inside_it_and_do_not_depend_on_where_it
         "AAPL", Cycle.WEEKLY, middle + dt.timedelta(days=1), last
     )
     assert whole == halves
+
+
+@pytest.mark.parametrize("month", [0, 13])
+def test_a_month_that_no_year_has_is_refused(month: int) -> None:
+    with pytest.raises(BadInput, match="months 1 to 12"):
+        monthly_expiry("NIFTY", 2025, month, exchange="NFO")

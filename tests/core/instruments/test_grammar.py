@@ -6,6 +6,7 @@ import datetime as dt
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -193,3 +194,10 @@ def test_a_year_of_one_digit_is_written_only_as_it_would_be_read_then() -> None:
     text = format_symbol(future, Form.YEAR_1)
     assert text == "ESZ5"
     assert parse_symbol(text, today=dt.date(2034, 1, 1)) == future
+
+
+@pytest.mark.parametrize("text", [None, 5, b"AAPL"])
+def test_what_is_no_text_is_refused_with_a_reason(text: Any) -> None:
+    with pytest.raises(BadSymbol, match="a symbol is text") as caught:
+        parse_symbol(text)
+    assert isinstance(caught.value, ValueError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tapeline.core.errors import BadArgument
 from tapeline.kernels.greeks import (
     OptionStatus,
     RateCurve,
@@ -108,3 +110,19 @@ def test_forward_is_nan_in_the_past_and_when_dividends_eat_the_spot() -> None:
     assert np.isnan(forward_from_curve(1.0, 1.0, curve, dividend_years=[0.5], dividends=[2.0]))
     with pytest.raises(ValueError, match="its time and its amount"):
         forward_from_curve(1.0, 1.0, curve, dividend_years=[0.5], dividends=[])
+
+
+def test_times_of_any_unit_make_the_same_years_and_fractions_are_refused() -> None:
+    day = np.datetime64("2025-11-21", "D")
+    assert years_to(day + 365, day.astype("datetime64[m]")) == 1.0
+    for wrong in (1.7e9, np.datetime64("NaT"), "2025-11-21"):
+        with pytest.raises(BadArgument, match="now_ns"):
+            years_to(0, wrong)
+
+
+@pytest.mark.parametrize(
+    ("strike", "years"), [([90.0, 100.0], 1.0), ([90.0, 100.0, 110.0], [1.0, 2.0]), (["x"] * 3, 1.0)]
+)
+def test_a_chain_that_does_not_fit_is_refused(strike: Any, years: Any) -> None:
+    with pytest.raises(BadArgument, match="strike"):
+        forward_from_parity(strike, [12.0, 6.0, 2.0], [2.0, 6.0, 12.0], years)

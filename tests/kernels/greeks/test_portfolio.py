@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tapeline.core.errors import BadArgument
 from tapeline.kernels.greeks import WARM, OptionStatus, book_risk, greeks, warm
 from tapeline.kernels.greeks.portfolio import MIN_VOL
 
@@ -99,3 +100,10 @@ def test_warm_reports_every_loop() -> None:
     seen: list[tuple[int, int]] = []
     assert warm(lambda done, total: seen.append((done, total))) == len(WARM)
     assert seen == [(done, len(WARM)) for done in range(1, len(WARM) + 1)]
+
+
+def test_text_where_numbers_belong_is_refused() -> None:
+    with pytest.raises(BadArgument, match="qty"):
+        book_risk("C", "many", 100.0, 100.0, 1.0, 0.0, 0.2)
+    with pytest.raises(BadArgument, match="numbers"):
+        book_risk("C", 1.0, "x", 100.0, 1.0, 0.0, 0.2)

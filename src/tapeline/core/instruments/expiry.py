@@ -109,6 +109,8 @@ def monthly_expiry(name: str, year: int, month: int, *, exchange: str = "US") ->
     BadInput
         When the rule of that exchange, name or time is not known.
     """
+    if not 1 <= month <= 12:
+        raise BadInput(f"a year has the months 1 to 12, not {month}")
     last = (dt.date(year + month // 12, month % 12 + 1, 1)) - _DAY
     if exchange == "US":
         return _vix(last + _DAY) if name == "VIX" else _settled(_third_friday(last.replace(day=1)), "XNYS")

@@ -93,6 +93,8 @@ def spot_symbol(instrument: Instrument) -> str | None:
 
 def _read(text: str, today: dt.date | None, book: InstrumentBook | None) -> Instrument:
     """Return the instrument as far as text and file tell it; a day of expiry that follows from a rule is left out."""
+    if not isinstance(text, str):
+        raise BadSymbol(text, "a symbol is text")
     if book is not None:
         listed = book.find(text)
         if listed is not None:

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from tapeline.core.errors import BadInput
+from tapeline.core.errors import BadArgument
 
 
-class BadSymbol(BadInput):
+class BadSymbol(BadArgument):
     """Text that names no instrument we can be sure of. ``reason`` says why, and what would help."""
 
-    def __init__(self, text: str, reason: str) -> None:
+    def __init__(self, text: object, reason: str) -> None:
         super().__init__(f"{text!r} is not a symbol we can read: {reason}")
         self.text = text
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type[BadSymbol], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[BadSymbol], tuple[object, str]]:
         return type(self), (self.text, self.reason)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from tapeline.core.errors import BadArgument
 from tapeline.kernels.engine import NAN_SAFE, compile_cached
 from tapeline.kernels.threads import share
 
@@ -85,10 +86,16 @@ class Columns:
 
 
 def columns_of(right: ArrayLike, *numbers: ArrayLike) -> Columns:
-    """Bring the inputs of n options into columns that broadcast; inputs are not modified."""
+    """Bring the inputs of n options into columns that broadcast; inputs are not modified.
+
+    Raises BadArgument for what is no number, and for columns that do not fit each other.
+    """
     sides = side_codes(right)
-    arrays = [np.asarray(number, dtype=np.float64) for number in numbers]
-    shape = np.broadcast_shapes(sides.shape, *(array.shape for array in arrays))
+    try:
+        arrays = [np.asarray(number, dtype=np.float64) for number in numbers]
+        shape = np.broadcast_shapes(sides.shape, *(array.shape for array in arrays))
+    except (TypeError, ValueError) as error:
+        raise BadArgument(f"options come as columns of numbers that fit each other: {error}") from None
     side, flat = _flat(sides, shape), tuple(_flat(array, shape) for array in arrays)
     steps = np.array([0 if column.size == 1 else 1 for column in (side, *flat)], dtype=np.int64)
     return Columns(shape, side, flat, steps)

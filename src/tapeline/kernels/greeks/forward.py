@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tapeline.core.errors import BadArgument
 from tapeline.kernels.greeks.status import OptionStatus
 
 F64 = NDArray[np.float64]
@@ -29,16 +30,26 @@ def years_to(expiry_close_ns: ArrayLike, now_ns: ArrayLike) -> F64:
 
     Parameters
     ----------
-    expiry_close_ns, now_ns : int64
-        UTC nanoseconds; they broadcast.
+    expiry_close_ns, now_ns : int64 or datetime64 of any unit
+        UTC nanoseconds, or UTC times; they broadcast.
 
     Returns
     -------
     float64
         Zero or negative after the close, which ``greeks`` and ``implied_vol`` answer with ``EXPIRED``.
     """
-    left_ns = np.asarray(expiry_close_ns, np.int64) - np.asarray(now_ns, np.int64)
+    left_ns = _moments("expiry_close_ns", expiry_close_ns) - _moments("now_ns", now_ns)
     return np.asarray(left_ns / YEAR_NS, np.float64)
+
+
+def _moments(name: str, given: ArrayLike) -> NDArray[np.int64]:
+    """Return moments as nanoseconds; refuse fractions, which would be seconds, and times that are none."""
+    moments = np.asarray(given)
+    if moments.dtype.kind == "M" and not np.isnat(moments).any():
+        return moments.astype("datetime64[ns]").astype(np.int64)
+    if moments.dtype.kind not in "iu":
+        raise BadArgument(f"{name} is {moments.dtype}: give whole UTC nanoseconds, or UTC times as datetime64")
+    return moments.astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,13 @@ def forward_from_parity(
     forwards after those beyond five robust deviations were left out; up to 29 % wild quotes cannot move it far.
     American quotes break parity by the early-exercise premium: use strikes near the spot.
     """
-    k, c, p = (np.asarray(column, np.float64).reshape(-1) for column in (strike, call, put))
+    try:
+        k, c, p = (np.asarray(column, np.float64).reshape(-1) for column in (strike, call, put))
+        years, rate = float(years), None if rate is None else float(rate)
+    except (TypeError, ValueError) as error:
+        raise BadArgument(f"strikes, calls, puts are numbers, and one expiry has one time: {error}") from None
+    if not k.shape == c.shape == p.shape:
+        raise BadArgument(f"each strike has a call and a put: not {k.size} strikes, {c.size} calls, {p.size} puts")
     usable = np.isfinite(k) & np.isfinite(c) & np.isfinite(p) & (k > 0.0)
     k, gap = k[usable], (c - p)[usable]
 
@@ -145,9 +162,9 @@ class RateCurve:
     def __post_init__(self) -> None:
         years, rates = np.asarray(self.years, np.float64), np.asarray(self.rates, np.float64)
         if years.ndim != 1 or years.shape != rates.shape or years.size == 0:
-            raise ValueError("a rate curve needs as many rates as times, and at least one")
+            raise BadArgument("a rate curve needs as many rates as times, and at least one")
         if not (np.all(np.isfinite(rates)) and np.all(np.diff(years, prepend=0.0) > 0.0)):
-            raise ValueError("a rate curve needs finite rates at increasing times above zero")
+            raise BadArgument("a rate curve needs finite rates at increasing times above zero")
         object.__setattr__(self, "years", years)
         object.__setattr__(self, "rates", rates)
 
@@ -190,7 +207,7 @@ def forward_from_curve(
     s, t = np.asarray(spot, np.float64), np.asarray(years, np.float64)
     ex, cash = np.asarray(dividend_years, np.float64), np.asarray(dividends, np.float64)
     if ex.ndim != 1 or ex.shape != cash.shape:
-        raise ValueError("every dividend needs its time and its amount")
+        raise BadArgument("every dividend needs its time and its amount")
     counts = (ex > 0.0) & (ex <= t[..., None])
     paid = np.sum(np.where(counts, cash * curve.discount(ex), 0.0), axis=-1)
     left = s - paid

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tapeline.core.errors import BadArgument
 from tapeline.kernels.greeks.columns import F64, I8, columns_of, loop
 from tapeline.kernels.greeks.status import OK
 from tapeline.kernels.greeks.values import DAYS_PER_YEAR, greeks, legs
@@ -105,12 +106,16 @@ def book_risk(
 
     Raises
     ------
-    ValueError
-        For positions that are not one row each, and for moves that are not finite or out of range.
+    BadArgument
+        For what is no number, positions that are not one row each, and moves that are not finite or out of range.
     """
-    columns = columns_of(right, np.multiply(qty, multiplier), spot, strike, years, rate, vol, div_yield)
+    try:
+        sizes = np.multiply(np.asarray(qty, np.float64), np.asarray(multiplier, np.float64))
+    except (TypeError, ValueError) as error:
+        raise BadArgument(f"qty and multiplier are numbers that fit each other: {error}") from None
+    columns = columns_of(right, sizes, spot, strike, years, rate, vol, div_yield)
     if len(columns.shape) > 1:
-        raise ValueError(f"positions come as one row each, not in shape {columns.shape}")
+        raise BadArgument(f"positions come as one row each, not in shape {columns.shape}")
     moves = _moves(spot_moves_pct, vol_moves_points, days)
     size, *inputs = columns.numbers
     each = greeks(columns.right, *inputs, second_order=True)
@@ -140,7 +145,7 @@ def _moves(spot_moves_pct: ArrayLike, vol_moves_points: ArrayLike, days: ArrayLi
     """Return the moves as fractions, or refuse them."""
     spots, vols, times = (np.array(m, np.float64).reshape(-1) for m in (spot_moves_pct, vol_moves_points, days))
     if not all(np.all(np.isfinite(move)) for move in (spots, vols, times)):
-        raise ValueError("every move of a shock grid is a finite number")
+        raise BadArgument("every move of a shock grid is a finite number")
     if np.any(spots <= -100.0) or np.any(times < 0.0):
-        raise ValueError("a spot falls by less than 100 %, and days pass forward only")
+        raise BadArgument("a spot falls by less than 100 %, and days pass forward only")
     return spots / 100.0, vols / 100.0, times
