@@ -12,8 +12,11 @@ from tests.loop.thinkers import Thinkers
 from tests.loop.town import MINUTE_NS, MINUTES, OPEN_NS, SYMBOLS, Town, run
 
 from tapeline.core.errors import BadInput
+from tapeline.core.types import Headline, Label
 from tapeline.grid.about import About
 from tapeline.loop.board import NodeView
+from tapeline.loop.progress import Progress
+from tapeline.loop.run import Runs
 from tapeline.loop.session import run_session
 from tapeline.loop.show import Board
 
@@ -55,6 +58,45 @@ def test_before_anything_has_started_there_is_a_picture() -> None:
         anyio.run(board.run_loop)
 
 
+def test_a_session_that_waits_for_the_bell_is_not_open_yet(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    board = Board(town.config)
+    states: list[str] = []
+
+    async def main() -> None:
+        async with town.desk() as desk, anyio.create_task_group() as group:
+            book = await town.open_book(desk)
+            board.show_session(desk, book, Runs(desk, book, Progress(desk.clock, board.touch), group))
+            states.append(board.status().state)
+            await desk.clock.sleep_until(OPEN_NS)
+            states.append(board.status().state)
+
+    run(main)
+    assert states == ["before_open", "open"]
+
+
+def test_a_title_that_many_print_is_shown_once_where_it_is_newest(tmp_path: Path) -> None:
+    def look(view: NodeView) -> None:
+        page = view.symbol("CCC")
+        assert page is not None
+        assert page.headlines == ((30, "b", "All fall"), (20, "a", "CCC rises"))
+
+    town = Town(tmp_path)
+    board = Board(town.config)
+
+    async def main() -> None:
+        async with town.desk() as desk, anyio.create_task_group() as group:
+            book = await town.open_book(desk)
+            said = [(30, "b", "All fall"), (20, "a", "CCC rises"), (10, "c", "All fall")]
+            book.headlines["CCC"] = tuple(
+                Headline("CCC", at, title, who, "", Label.SIMULATED) for at, who, title in said
+            )
+            board.show_session(desk, book, Runs(desk, book, Progress(desk.clock, board.touch), group))
+            look(board)
+
+    run(main)
+
+
 def test_in_the_middle_of_the_day_it_shows_the_market_the_account_and_the_run(tmp_path: Path) -> None:
     def look(view: NodeView) -> None:
         encoded(view)
@@ -66,6 +108,7 @@ def test_in_the_middle_of_the_day_it_shows_the_market_the_account_and_the_run(tm
         tiles = {tile.symbol: tile for tile in view.market()}
         assert list(tiles) == list(SYMBOLS)
         assert (tiles["AAA"].sector, tiles["BBB"].sector) == ("Energy", "")
+        assert (tiles["AAA"].name, tiles["BBB"].name) == ("Alpha", "")
         assert tiles["AAA"].change_pct is not None
         assert tiles["AAA"].change_pct < -5.0  # it has broken down
         assert (tiles["CCC"].dollar_volume or 0.0) > 1e6
@@ -74,7 +117,9 @@ def test_in_the_middle_of_the_day_it_shows_the_market_the_account_and_the_run(tm
         assert [deal.symbol for deal in account.deals] == ["CCC", "AAA"]
         assert account.deals[1].reason == "stop"
         assert "news.headlines" in account.deals[0].reason
-        assert len(account.curve) == 10
+        assert len(account.curve) == 11
+        assert account.curve[0].event_ns == OPEN_NS
+        assert account.curve[0].equity == pytest.approx(1e6, rel=1e-3)
         assert account.equity == account.curve[-1].equity
         assert sum(holding.value or 0.0 for holding in account.holdings) + account.cash == pytest.approx(account.equity)
         assert view.loop_status().counters["analyzed"] == 3

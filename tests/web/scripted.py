@@ -178,8 +178,9 @@ class ScriptedView:
         volume = np.nansum(self.day.close[: self.minute + 1] * self.day.volume[: self.minute + 1], axis=0)
         return tuple(
             Tile(
-                symbol=symbol, sector=self.market_data.sectors[at], price=self._price(symbol),
-                change_pct=self._change_pct(symbol), dollar_volume=float(volume[at]), label="bridged",
+                symbol=symbol, name=self.market_data.names[at], sector=self.market_data.sectors[at],
+                price=self._price(symbol), change_pct=self._change_pct(symbol),
+                dollar_volume=float(volume[at]), label="bridged",
             )
             for symbol, at in self._columns.items()
         )  # fmt: skip
@@ -232,11 +233,12 @@ class ScriptedView:
             "Northgate Markets",
             f"{self.market_data.names[at]} slides 3% in weak trading",
         )
+        yesterday = (self.now_ns - 1_440 * MINUTE_NS, "Northgate Markets", "What to watch tomorrow")
         return SymbolPage(
             symbol=name, name=self.market_data.names[at], sector=self.market_data.sectors[at], price=self._price(name),
             change_pct=self._change_pct(name), label="bridged", minutes=minutes, days=self._daily(at),
             indicators={"sma_20": tuple(means), "rsi_14": tuple(strengths)},
-            headlines=((self.now_ns - 5 * MINUTE_NS, "Tape & Ticker Daily", WORLDLY), headline),
+            headlines=((self.now_ns - 5 * MINUTE_NS, "Tape & Ticker Daily", WORLDLY), headline, yesterday),
             deals=tuple(deal for deal in self.deals if deal.symbol == name),
             holding=next((h for h in self._holdings() if h.symbol == name), None),
             dossier=msgspec.json.decode(msgspec.json.encode(dossier)) if dossier else None,

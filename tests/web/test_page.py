@@ -98,6 +98,33 @@ def test_slash_finds_a_symbol_by_keyboard_alone(seen: Seen) -> None:
     seen.wait_for_text("h1", "BRK.B")
 
 
+def test_a_company_is_found_by_its_name(seen: Seen) -> None:
+    seen.go("scan")
+    seen.wait_for_text(".scan tbody tr", "%")
+    seen.page.keyboard.press("/")
+    seen.page.keyboard.type("berkshire")
+    seen.wait_for_text("#found li", "BRK.B")
+    seen.page.keyboard.press("Escape")
+
+
+def test_an_address_that_names_no_symbol_says_so_or_shows_the_map(seen: Seen) -> None:
+    seen.go("symbol/AAPL")
+    seen.wait_for_text("h1", "AAPL")
+    seen.go("symbol/%")
+    seen.wait_for_text(".symbolhead", "is not in this market")
+    seen.complaints.clear()  # of the 404
+    seen.go("symbol/")
+    seen.wait_for_text(".breadth", "falling")
+
+
+def test_a_headline_of_yesterday_has_its_day(seen: Seen, served: Served) -> None:
+    seen.go("symbol/AAPL")
+    seen.wait_for_text(".headlines li", "slides 3%")
+    times = [text.rpartition(" · ")[2] for text in seen.page.locator(".headlines small").all_inner_texts()]
+    assert any(text[0].isdigit() and "," in text for text in times)
+    assert any("," not in text for text in times)
+
+
 def test_a_run_is_started_with_the_token_and_a_wrong_one_is_explained(seen: Seen, served: Served) -> None:
     seen.go("loop")
     seen.page.get_by_role("button", name="Start a run").click()
@@ -157,6 +184,7 @@ def test_a_node_that_goes_and_comes_back_is_noticed_both_times(browser: Seen) ->
 def test_nothing_is_cut_off_on_a_telephone(seen: Seen, served: Served, shown: str, text: str) -> None:
     served.view.enter("AAPL", "queued")
     served.view.fill("AAPL", "buy", 40.0, "why")
+    served.view.sources = {**served.view.sources, **{f"host {n}": "ok" for n in range(9)}, "reddit": "it is gone"}
     seen.page.set_viewport_size({"width": 390, "height": 844})
     try:
         seen.go(shown)

@@ -22,6 +22,8 @@ class Tile(View, frozen=True):
     """One symbol on the map of the tape."""
 
     symbol: str
+    name: str
+    """Of the company; empty when it is not known."""
     sector: str
     price: float | None
     change_pct: float | None
@@ -133,7 +135,7 @@ class NodeStatus(View, frozen=True):
     now_ns: int
     """The market's time."""
     state: str
-    """starting, history, open, closed."""
+    """starting, history, before_open, open, closed."""
     minutes_done: int
     minutes: int
     symbols: int

@@ -64,6 +64,7 @@ def tiles_of(book: Book, about: Mapping[str, About]) -> tuple[Tile, ...]:
     )
 
 
+            name=about.get(symbol, unknown).name,
 def _dollars_today(book: Book) -> list[float]:
     """Return each symbol's traded dollars of today; NaN before its first trade."""
     if not book.days.n_bars or int(book.days.event_ns[-1]) < book.session.open_ns:
@@ -123,7 +124,7 @@ def symbol_page(book: Book, symbol: str, about: About) -> SymbolPage:
         minutes=_candles(*minutes),
         days=_candles(*days)[-MAX_DAYS:],
         indicators=_indicators(symbol, *minutes),
-        headlines=tuple((h.event_ns, h.publisher, h.title) for h in book.headlines.get(symbol, ())),
+        headlines=_headlines(book, symbol),
         deals=tuple(deal for deal in reversed(book.deals) if deal.symbol == symbol),
         holding=_holding(book, symbol) if symbol in book.portfolio.positions else None,
         dossier=None if dossier is None else msgspec.json.decode(msgspec.json.encode(dossier)),
@@ -140,6 +141,13 @@ def _traded(bars: BarGrid, symbol: str) -> tuple[I64, dict[str, F64]]:
 
 def _candles(event_ns: I64, columns: dict[str, F64]) -> tuple[Candle, ...]:
     lists = [columns[name].tolist() for name in FIELDS]
+def _headlines(book: Book, symbol: str) -> tuple[tuple[int, str, str], ...]:
+    """Return what the press says, each title once: an agency's text is printed by many."""
+    distinct = {h.title: h for h in reversed(book.headlines.get(symbol, ()))}
+    newest_first = sorted(distinct.values(), key=lambda headline: -headline.event_ns)
+    return tuple((h.event_ns, h.publisher, h.title) for h in newest_first)
+
+
     rows = zip(event_ns.tolist(), *lists, strict=True)
     return tuple(Candle(event_ns=start, **dict(zip(FIELDS, row, strict=True))) for start, *row in rows)
 

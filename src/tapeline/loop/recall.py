@@ -5,13 +5,15 @@ In: the journal.  Out: the same, in the book.  Refuses nothing: on a fresh day t
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 from tapeline.loop.board import EquityPoint
 from tapeline.loop.deals import read_deals
 from tapeline.loop.desk import Book
+from tapeline.loop.pages import known
 from tapeline.loop.progress import RUN
 from tapeline.store import queries
+from tapeline.store.batch import EquityMark
 from tapeline.store.journal import Journal
 
 
@@ -23,10 +25,7 @@ async def recall(journal: Journal, book: Book) -> None:
     """
     open_ns = book.session.open_ns
     book.deals, book.signals = await read_deals(journal, open_ns)
-    for _, mark in await journal.read(queries.marks):
-        if mark.event_ns >= open_ns:
-            equity = None if math.isnan(mark.equity) else mark.equity
-            book.curve.append(EquityPoint(event_ns=mark.event_ns, equity=equity, cash=mark.cash))
+    book.curve = _curve([mark for _, mark in await journal.read(queries.marks)], book)
     decided_ns = await journal.read(queries.last_cycle_ns) or 0
     for kept in await journal.read(lambda connection: queries.dossiers(connection, open_ns)):
         if kept.ready_ns > decided_ns:
@@ -35,3 +34,15 @@ async def recall(journal: Journal, book: Book) -> None:
             book.dossiers[kept.dossier.symbol] = kept
     stages = await journal.read(lambda connection: queries.stage_events(connection, open_ns))
     book.has_run = any((event.symbol, event.stage) == (RUN, "finished") for event in stages)
+
+
+def _curve(marks: Sequence[EquityMark], book: Book) -> list[EquityPoint]:
+    """Return the account's worth so far, from what it was worth when the market opened: its last mark before."""
+    open_ns, account = book.session.open_ns, book.portfolio
+    before = [(mark.equity, mark.cash) for mark in marks if mark.event_ns < open_ns]
+    # Nothing was ever marked: all of it was cash.
+    equity, cash = before[-1] if before else (account.previous_close_equity, account.previous_close_equity)
+    points = [EquityPoint(event_ns=open_ns, equity=known(equity), cash=cash)]
+    today = (mark for mark in marks if mark.event_ns >= open_ns)
+    points += [EquityPoint(event_ns=mark.event_ns, equity=known(mark.equity), cash=mark.cash) for mark in today]
+    return points

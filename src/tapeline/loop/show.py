@@ -99,7 +99,7 @@ class Board:
             mode=self._mode,
             day=self._day(),
             now_ns=0 if desk is None else desk.clock.now_ns(),
-            state=self._state,
+            state=self._shown_state(),
             minutes_done=self._minutes_done,
             minutes=0 if book is None else book.session.minutes,
             symbols=0 if book is None else len(book.symbols),
@@ -156,6 +156,12 @@ class Board:
             raise BadInput(f"no session is open (the node is at {self._state!r}): ask again while the market is")
         self._runs.ask(max_tickers, mode)
         self.touch()
+
+    def _shown_state(self) -> str:
+        """Return the state, which is not yet ``open`` while a session that is ready waits for the bell."""
+        if self._desk is None or self._book is None or self._state != "open":
+            return self._state
+        return "before_open" if self._desk.clock.now_ns() < self._book.session.open_ns else "open"
 
     def _day(self) -> str:
         if self._book is not None:

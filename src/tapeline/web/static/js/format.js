@@ -48,6 +48,8 @@ const date = (ns) => new Date(ns / 1e6);
 export const time = (ns) => clock.format(date(ns));
 export const minute = (ns) => short.format(date(ns));
 export const dayOf = (ns) => day.format(date(ns));
+/** A minute of today, and with its day one of any other. */
+export const moment = (ns, now_ns) => (dayOf(ns) === dayOf(now_ns) ? minute(ns) : `${dayOf(ns)}, ${minute(ns)}`);
 export const session = (iso) => (iso ? long.format(new Date(`${iso}T00:00:00Z`)) : NONE);
 export const isoTime = (iso) => {
   const moment = new Date(iso);

@@ -3,7 +3,7 @@
 import { el, fill, keyed, setText } from "./dom.js";
 import * as f from "./format.js";
 
-const STATES = { starting: "starting", history: "reading history", open: "open", closed: "closed" };
+const STATES = { starting: "starting", history: "reading history", before_open: "before the open", open: "open", closed: "closed" };
 const SPEED_OVER_MS = 2500;
 
 export class Header {
@@ -16,9 +16,10 @@ export class Header {
     this.state = el("span", { class: "chip state" }, "connecting");
     this.speed = el("span", { class: "speed", title: "Market seconds per second of yours, over the last moments" });
     this.lamp = el("span", { class: "lamp", "aria-hidden": "true" });
-    this.summary = el("span");
+    this.summary = el("span", { class: "many" });
+    this.verdict = el("span");
     this.list = el("ul");
-    this.sources = el("details", { class: "sources", hidden: true }, el("summary", {}, this.lamp, this.summary), this.list);
+    this.sources = el("details", { class: "sources", hidden: true }, el("summary", {}, this.lamp, this.summary, el("span", { class: "noun" }, " sources"), " ", this.verdict), this.list);
     const when = el("div", { class: "when" }, this.time, this.day);
     fill(document.getElementById("market"), this.mode, this.state, this.speed, this.sources, when);
     this.session = document.getElementById("session");
@@ -76,7 +77,8 @@ export class Header {
     const bad = names.filter(([, word]) => word !== "ok").length;
     this.sources.hidden = names.length === 0;
     this.sources.classList.toggle("bad", bad > 0);
-    setText(this.summary, bad ? `${bad} of ${names.length} sources degraded` : `${names.length} sources ok`);
+    setText(this.summary, bad ? `${bad} of ${names.length}` : String(names.length));
+    setText(this.verdict, bad ? "degraded" : "ok");
     const make = () => el("li", {}, el("span", { class: "lamp", "aria-hidden": "true" }), el("b"), el("span"));
     keyed(this.list, names, ([name]) => name, make, (node, [name, word]) => {
       node.classList.toggle("bad", word !== "ok");

@@ -18,9 +18,18 @@ const header = new Header(store);
 const main = document.getElementById("view");
 let view;
 
+/** What an address means; a '%' that begins no code stands for itself. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function route() {
-  const [name, argument] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
-  const shown = VIEWS[name] ? name : "map";
+  const [name, argument] = location.hash.replace(/^#\/?/, "").split("/").map(decoded);
+  const shown = VIEWS[name] && (name !== "symbol" || argument) ? name : "map";
   view?.close?.();
   view = VIEWS[shown](store, argument);
   document.title = `${argument && shown === "symbol" ? argument : TITLES[shown]} · Tapeline`;

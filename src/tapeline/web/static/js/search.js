@@ -15,7 +15,7 @@ export function bindSearch(store) {
   async function learn() {
     try {
       const tiles = store.parts.market ?? (await ask("/api/market"));
-      symbols = tiles.map((tile) => ({ symbol: tile.symbol, sector: tile.sector }));
+      symbols = tiles.map((tile) => ({ symbol: tile.symbol, sector: tile.sector, name: tile.name }));
       missing = symbols.length ? "No such symbol" : "The market is not there yet";
     } catch (error) {
       missing = refusal(error).message;
@@ -27,19 +27,20 @@ export function bindSearch(store) {
     const typed = input.value.trim().toUpperCase();
     if (!typed) return [];
     const begins = symbols.filter(({ symbol }) => symbol.startsWith(typed));
-    const others = symbols.filter(({ symbol, sector }) => !symbol.startsWith(typed) && (symbol.includes(typed) || sector.toUpperCase().includes(typed)));
+    const within = ({ symbol, name, sector }) => [symbol, name, sector].some((text) => text.toUpperCase().includes(typed));
+    const others = symbols.filter((one) => !one.symbol.startsWith(typed) && within(one));
     return [...begins, ...others].slice(0, SHOWN);
   }
 
   function show() {
     const found = matches();
     chosen = Math.min(chosen, found.length - 1);
-    const rows = found.map(({ symbol, sector }, at) =>
+    const rows = found.map(({ symbol, name, sector }, at) =>
       el(
         "li",
         { id: `found-${at}`, role: "option", "aria-selected": String(at === chosen), on: { mousedown: (event) => (event.preventDefault(), open(symbol)) } },
         el("b", {}, symbol),
-        el("span", {}, sector),
+        el("span", {}, name || sector),
       ),
     );
     const none = input.value.trim() ? el("li", { class: "none" }, missing) : null;

@@ -59,7 +59,7 @@ export function symbolView(store, symbol) {
     const facts = el("dl", { class: "facts" }, rows.map(([name, value]) => [el("dt", {}, name), el("dd", { class: name === "Profit" ? f.direction(held.profit_pct) : "" }, value)]).flat());
     const deals = el("ol", { class: "deals" }, page.deals.map((row) => dealRow(row, false)));
     fill(side, panel("Position", null, held ? facts : empty("Not held"), page.deals.length ? deals : null));
-    const items = page.headlines.map(([ns, publisher, title]) => el("li", {}, el("p", {}, title), el("small", {}, `${publisher} · ${f.minute(ns)}`)));
+    const items = page.headlines.map(([ns, publisher, title]) => el("li", {}, el("p", {}, title), el("small", {}, `${publisher} · ${f.moment(ns, store.parts.status?.now_ns ?? ns)}`)));
     fill(headlines, panel("Headlines", "text from outside, shown as it came", items.length ? el("ul", { class: "headlines" }, items) : empty("No headlines")));
   }
 
