@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapeline.core.instruments import parse_symbol
-    from tapeline.grid import BarGrid, indicator_names, indicators
+    from tapeline.grid import BarGrid, indicator_help, indicator_names, indicators
     from tapeline.kernels.greeks import greeks, implied_vol
     from tapeline.scan.market import scan_market as scan
     from tapeline.signals.consensus import consensus
@@ -25,6 +25,7 @@ _ROOMS = {
     "BarGrid": "tapeline.grid",
     "indicators": "tapeline.grid",
     "indicator_names": "tapeline.grid",
+    "indicator_help": "tapeline.grid",
     "greeks": "tapeline.kernels.greeks",
     "implied_vol": "tapeline.kernels.greeks",
     "parse_symbol": "tapeline.core.instruments",
@@ -40,6 +41,7 @@ __all__ = [
     "consensus",
     "greeks",
     "implied_vol",
+    "indicator_help",
     "indicator_names",
     "indicators",
     "parse_symbol",

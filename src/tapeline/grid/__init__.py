@@ -11,6 +11,7 @@ from tapeline.core.errors import BadArgument
 from tapeline.core.types import F64
 from tapeline.grid.bars import BarGrid
 from tapeline.grid.records import Applied
+from tapeline.grid.words import indicator_help
 from tapeline.kernels.catalogue import UnknownIndicator, indicator_names
 
 
@@ -53,4 +54,4 @@ def indicators_at(grid: BarGrid, names: Sequence[str], n_rows: int) -> dict[str,
     return {name: every[name][n_rows - 1] if n_rows else np.full(len(grid.symbols), np.nan) for name in names}
 
 
-__all__ = ["Applied", "BarGrid", "UnknownIndicator", "indicator_names", "indicators", "indicators_at"]
+__all__ = ["Applied", "BarGrid", "UnknownIndicator", "indicator_help", "indicator_names", "indicators", "indicators_at"]
