@@ -28,6 +28,7 @@ from tapeline.core.config.secrets import (
     YouTubeKey,
     alpaca_keys,
     llm_api_key,
+    massive_key,
     reddit_keys,
     youtube_key,
 )
@@ -44,6 +45,7 @@ from tapeline.feed.model_server import find_model, server_argv
 from tapeline.feed.replay import ReplayAuthority
 from tapeline.feed.shared_limit import LimiterState
 from tapeline.feed.vendors.alpaca import AlpacaBars, alpaca_hosts
+from tapeline.feed.vendors.choice import bar_source, chain_hosts
 from tapeline.feed.vendors.edgar import Edgar, edgar_hosts
 from tapeline.feed.vendors.google_news import GoogleNews, news_host
 from tapeline.feed.vendors.reddit import Reddit, reddit_hosts
@@ -74,6 +76,7 @@ REPLAY_KEYS = AlpacaKeys("replay", "replay")
 SIMULATED_MODEL = "tapeline-sim-1"
 """What dossiers call the simulator's model."""
 REPLAY_REDDIT, REPLAY_YOUTUBE = RedditKeys("replay", "replay"), YouTubeKey("replay")
+REPLAY_MASSIVE = "replay"
 NO_REDDIT = "Reddit is off: set REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET"
 NO_YOUTUBE = "YouTube is off: set YOUTUBE_API_KEY"
 
@@ -280,7 +283,9 @@ def _asking(config: Config, simulator: Simulator | None) -> Config:
         llm = replaced(llm, base_url=f"{url}/v1", model=SIMULATED_MODEL)
     asking = replaced(
         feed,
+        reread_s=feed.reread_s if config.replay.reread else 0.0,
         alpaca=replaced(feed.alpaca, base_url=url, trading_url=url, feed="sip"),
+        massive=replaced(feed.massive, base_url=url),
         news=replaced(feed.news, base_url=url),
         reddit=replaced(feed.reddit, base_url=url, token_url=url),
         youtube=replaced(feed.youtube, base_url=url, watch_url=url),
@@ -325,6 +330,7 @@ async def open_vendors(
     youtube = REPLAY_YOUTUBE if replay else youtube_key(environ)
     hosts = [*alpaca_hosts(feed, keys, clock, state), news_host(feed, clock), *yahoo_hosts(feed, clock)]
     hosts += edgar_hosts(feed, clock)
+    hosts += chain_hosts(feed, REPLAY_MASSIVE if replay else massive_key(environ) or "", clock)
     hosts += reddit_hosts(feed, reddit, clock) if reddit is not None else ()
     hosts += youtube_hosts(feed, youtube, clock) if youtube is not None else ()
 
@@ -337,7 +343,9 @@ async def open_vendors(
     if url.value is not None:
         host = llm_host(config.llm, clock, base_url=url.value, api_key=llm_api_key(environ))
         llm = await opened([host], llm_feed(config.llm, feed))
-    vendors = Vendors(gateway, AlpacaBars(gateway, feed.alpaca), GoogleNews(gateway, feed.news, clock=clock), llm)
+    bars = AlpacaBars(gateway, feed.alpaca)
+    news, chain = GoogleNews(gateway, feed.news, clock=clock), bar_source(feed, gateway, bars)
+    vendors = Vendors(gateway, bars, news, llm, chain)
     posts = None if reddit is None else Reddit(gateway, feed.reddit, clock=clock)
     videos = None if youtube is None else YouTube(gateway, feed.youtube, clock=clock)
     return Asked(vendors, _research(config, vendors, posts, videos, url, clock))

@@ -29,7 +29,8 @@ from tests.loop.town import (
 
 from tapeline.core.errors import Unavailable
 from tapeline.core.types import Fill, Order
-from tapeline.loop import session
+from tapeline.feed.reread import KEPT_MINUTES
+from tapeline.loop import pages, session
 from tapeline.loop.desk import Desk
 from tapeline.loop.session import run_minute, run_session
 from tapeline.store import queries
@@ -125,6 +126,59 @@ def test_a_batch_that_fails_is_an_error_and_its_bars_come_later(tmp_path: Path) 
     assert kept.rows() == expected_rows(town.market)
     assert kept.rows(300) == five_minutes(kept.rows())
     assert book.portfolio == fold(CONFIG.trade.initial_cash, kept.ledger)
+
+
+def _late_trades(symbol: str, event_ns: int, now_ns: int) -> float:
+    """A trade of BBB is reported 20 s after the ends of the minutes 4 and 14, the last one."""
+    minute = (event_ns - OPEN_NS) // MINUTE_NS
+    is_known = now_ns >= event_ns + MINUTE_NS + 20 * 10**9
+    return 0.5 if symbol == "BBB" and minute in (4, MINUTES - 1) and is_known else 0.0
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_trades_that_are_reported_late_correct_their_bars_as_revisions(tmp_path: Path, backend: str) -> None:
+    town = Town(tmp_path)
+    told = dict(zip(("early", "late"), ([*town.market.minutes["BBB"]], [*town.market.minutes["BBB"]]), strict=True))
+    told["late"][4] += 0.5
+    told["late"][-1] += 0.5
+    town.market.late = _late_trades
+    book, kept = replay(town, backend)
+    assert book.tally.errors == []
+    assert kept.rows(300) == five_minutes(kept.rows())
+    town.market.minutes["BBB"], town.market.late = told["late"], lambda *_: 0.0
+    assert kept.rows() == expected_rows(town.market)
+    assert book.prices["BBB"] == pytest.approx(told["late"][-1], abs=1e-4)
+    assert book.minutes.last("close")[book.minutes.column("BBB")] == book.prices["BBB"]
+    assert book.tally.ticks == len(kept.rows()) + 2
+    assert book.portfolio == fold(CONFIG.trade.initial_cash, kept.ledger)
+
+
+def test_a_second_reading_that_is_never_answered_ends_with_the_day(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    asked_ns: list[int] = []
+
+    def is_down(_path: str, params: Any, now_ns: int) -> bool:
+        is_second = params.get("timeframe") == "1Min" and now_ns >= parse_iso(params["end"]) + 30 * 10**9
+        is_due = is_second and parse_iso(params["start"]) == OPEN_NS + 5 * MINUTE_NS
+        asked_ns.extend([now_ns] if is_due else [])
+        return is_due
+
+    town.market.is_down = is_down
+    book, kept = replay(town)
+    assert kept.rows() == expected_rows(town.market)
+    assert book.tally.errors == []
+    assert len(asked_ns) == 2 * KEPT_MINUTES  # both batches, once a minute, until they are left as they are
+    assert book.tally.polls == MINUTES
+
+
+def test_a_symbol_that_the_vendor_refuses_is_an_error_and_on_the_board(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    town.market.refused = "DDD"
+    book, _ = replay(town)
+    assert book.tally.errors == [
+        "DDD is left out of the polls: page 1: /v2/stocks/bars answered 400: invalid symbol: DDD"
+    ]
+    assert pages.poll_of(book) == "1 symbols are refused and left out: DDD"
 
 
 def test_minutes_that_come_only_after_the_close_are_kept_and_marked(tmp_path: Path) -> None:

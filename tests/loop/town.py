@@ -121,6 +121,10 @@ class Market:
         Symbol to the headline of the morning.
     is_down
         Says which questions are not answered, by path and parameters and the time.
+    late
+        Dollars that trades which are only known by a moment put on a minute's close: symbol, minute, moment.
+    refused
+        A symbol whose minutes nobody may ask for.
     """
 
     days: dict[str, list[tuple[dt.date, float]]]
@@ -128,6 +132,8 @@ class Market:
     splits: list[tuple[str, dt.date, int, int]] = field(default_factory=list)
     titles: dict[str, str] = field(default_factory=dict)
     is_down: Callable[[str, Mapping[str, str], int], bool] = lambda _path, _params, _now_ns: False
+    late: Callable[[str, int, int], float] = lambda _symbol, _event_ns, _now_ns: 0.0
+    refused: str = ""
 
     def answer(self, clock: LogicalClock, request: httpx2.Request) -> httpx2.Response:
         """Answer one request as of now."""
@@ -135,6 +141,9 @@ class Market:
         headers = {"X-Replay-Latency-Ms": "80", "X-Tapeline-Label": "simulated"}
         if self.is_down(path, params, clock.now_ns()):
             return httpx2.Response(500, headers=headers, content=b'{"message":"out of order"}')
+        if self.refused in params.get("symbols", "").split(",") and params.get("timeframe") == "1Min":
+            told = {"message": f"invalid symbol: {self.refused}"}
+            return httpx2.Response(400, headers=headers, content=json.dumps(told))
         if path == "/rss/search":
             return httpx2.Response(200, headers=headers, content=self._rss(params["q"].removesuffix(" stock")).encode())
         return httpx2.Response(200, headers=headers, content=json.dumps(self._body(path, params, clock.now_ns())))
@@ -146,16 +155,19 @@ class Market:
             return {"corporate_actions": {"forward_splits": self._splits()}, "next_page_token": None}
         assert path == "/v2/stocks/bars", path
         start_ns, end_ns = parse_iso(params["start"]), min(parse_iso(params["end"]), now_ns)
-        bars = {s: self._bars(s, params["timeframe"], start_ns, end_ns) for s in params["symbols"].split(",")}
+        bars = {s: self._bars(s, params["timeframe"], start_ns, end_ns, now_ns) for s in params["symbols"].split(",")}
         return {"bars": {symbol: rows for symbol, rows in bars.items() if rows}, "next_page_token": None}
 
-    def _bars(self, symbol: str, timeframe: str, start_ns: int, end_ns: int) -> list[dict[str, Any]]:
+    def _bars(self, symbol: str, timeframe: str, start_ns: int, end_ns: int, now_ns: int) -> list[dict[str, Any]]:
         if timeframe == "1Day":
             found = [(midnight_ns(day), close, 1e6) for day, close in self.days[symbol]]
         else:
             length_ns, closes = MINUTE_NS, self.minutes.get(symbol, [])
             found = [(OPEN_NS + m * length_ns, close, 9e4) for m, close in enumerate(closes) if close == close]
             found = [bar for bar in found if bar[0] + length_ns <= end_ns + MINUTE_NS]
+            found = [
+                (event_ns, close + self.late(symbol, event_ns, now_ns), volume) for event_ns, close, volume in found
+            ]
         return [wire_bar(*bar) for bar in found if start_ns <= bar[0] <= end_ns]
 
     def _splits(self) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ Refuses to ask without a key. A server on this machine that owns a clock (``tape
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,15 +19,13 @@ from tapeline.core.clock import Clock, LogicalClock, SystemClock, actor
 from tapeline.core.config import Config
 from tapeline.core.config.secrets import alpaca_keys, massive_key
 from tapeline.core.errors import BadInput
-from tapeline.feed.chain import SourceChain
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.replay import ReplayAuthority
 from tapeline.feed.sources import BarSource
 from tapeline.feed.validate import sort_out_symbols
 from tapeline.feed.vendors.alpaca import AlpacaBars, Asset, alpaca_hosts
-from tapeline.feed.vendors.massive import MassiveBars, massive_host
+from tapeline.feed.vendors.choice import bar_source, chain_hosts
 from tapeline.feed.vendors.yahoo import yahoo_hosts
-from tapeline.feed.vendors.yahoo_chart import YahooBars
 
 _LOOK_S = 2.0
 """Real seconds for finding out whether a server on this machine owns a clock."""
@@ -74,35 +72,13 @@ async def open_vendor(config: Config, environ: Mapping[str, str]) -> AsyncIterat
     async with AsyncExitStack() as stack:
         clock = await _clock(stack, config.feed.alpaca.base_url)
         hosts = [*alpaca_hosts(config.feed, keys, clock), *yahoo_hosts(config.feed, clock)]
-        if "massive" in config.feed.sources:
-            hosts.append(massive_host(config.feed, _massive_key(environ), clock))
+        hosts += chain_hosts(config.feed, massive_key(environ) or "", clock)
         is_replay = isinstance(clock, LogicalClock)
         gateway = Gateway(hosts, config=config.feed, clock=clock, seed=config.node.seed, replay=is_replay)
         await stack.enter_async_context(gateway)
         await stack.enter_async_context(actor(clock))
         bars = AlpacaBars(gateway, config.feed.alpaca)
-        yield Vendor(config, clock, SessionCalendar(), gateway, bars, _chain(config, gateway, bars))
-
-
-def _chain(config: Config, gateway: Gateway, bars: AlpacaBars) -> BarSource:
-    """Return the configured vendors, one behind the other."""
-    if config.feed.sources == ("alpaca",):
-        return bars
-    if not config.feed.sources:
-        raise BadInput("feed.sources is empty: name at least one of alpaca, massive, yahoo")
-    made: dict[str, Callable[[], BarSource]] = {
-        "alpaca": lambda: bars,
-        "massive": lambda: MassiveBars(gateway),
-        "yahoo": lambda: YahooBars(gateway),
-    }
-    return SourceChain([made[name]() for name in dict.fromkeys(config.feed.sources)])
-
-
-def _massive_key(environ: Mapping[str, str]) -> str:
-    key = massive_key(environ)
-    if not key:
-        raise BadInput("feed.sources names massive: set MASSIVE_API_KEY, or leave it out")
-    return key
+        yield Vendor(config, clock, SessionCalendar(), gateway, bars, bar_source(config.feed, gateway, bars))
 
 
 async def _clock(stack: AsyncExitStack, base_url: str) -> Clock:

@@ -100,8 +100,12 @@ def llm_host(config: LlmConfig, clock: Clock, *, base_url: str, api_key: str = "
 
 
 def llm_feed(config: LlmConfig, feed: FeedConfig) -> FeedConfig:
-    """Return how a model is asked: as vendors are, but with the patience that an answer of its length needs."""
-    return msgspec.structs.replace(feed, read_timeout_s=config.timeout_s, max_response_mb=1.0)
+    """Return how a model is asked: as vendors are, but with the patience that an answer of its length needs.
+
+    And with one more try at most: a model that hangs must not use up its asker's time.
+    """
+    retries = min(feed.retries, 1)
+    return msgspec.structs.replace(feed, read_timeout_s=config.timeout_s, retries=retries, max_response_mb=1.0)
 
 
 def estimate_tokens(text: str) -> int:

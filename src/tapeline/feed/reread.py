@@ -18,6 +18,9 @@ from tapeline.feed.report import Part
 MINUTE_NS = MINUTE_S * NS_PER_S
 KEPT_MINUTES = 5
 """A minute that could not be read again within this time is left as it was first told."""
+RETRY_NS = MINUTE_NS
+"""Between two tries of a minute that has no second answer: no oftener, so that a vendor in trouble keeps its strength
+for the newest minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Reread:
         self._delay_ns = delay_ns
         self._told: dict[int, dict[str, _Told]] = {}
         self._waiting: dict[int, set[str]] = {}
+        self._rests_until_ns = 0
 
     def is_final(self, event_ns: int, now_ns: int) -> bool:
         """Return whether what is told at ``now_ns`` of a minute will not change any more."""
@@ -52,12 +56,14 @@ class Reread:
 
     def next_ns(self) -> int | None:
         """Return when the next minute is due, or None when none waits."""
-        return (
-            min(self._waiting, default=None) if not self._waiting else min(self._waiting) + MINUTE_NS + self._delay_ns
-        )
+        if not self._waiting:
+            return None
+        return max(min(self._waiting) + MINUTE_NS + self._delay_ns, self._rests_until_ns)
 
     def due(self, now_ns: int) -> list[tuple[int, frozenset[str]]]:
-        """Return (minute, symbols) of everything that is due, oldest first."""
+        """Return (minute, symbols) of everything that is due, oldest first; what gets no answer is due again later."""
+        self._forget(now_ns)
+        self._rests_until_ns = now_ns + RETRY_NS
         return [(m, frozenset(self._waiting[m])) for m in sorted(self._waiting) if self.is_final(m, now_ns)]
 
     def compare(self, part: Part) -> BarFrame:

@@ -16,6 +16,7 @@ from tapeline.core.types import BarFrame, Candidate, CycleRecord, Fill, Headline
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.http import HostStats
 from tapeline.feed.poller import Poller
+from tapeline.feed.sources import BarSource
 from tapeline.feed.vendors.alpaca import AlpacaBars
 from tapeline.feed.vendors.google_news import GoogleNews
 from tapeline.grid import BarGrid
@@ -41,6 +42,13 @@ class Vendors:
     news: GoogleNews
     model: Gateway | None = None
     """Its own, as a language model needs another patience than a vendor."""
+    chain: BarSource | None = None
+    """Who is polled, when that is more than ``bars``: several vendors, one behind the other."""
+
+    @property
+    def polled(self) -> BarSource:
+        """Who is asked for the minutes."""
+        return self.bars if self.chain is None else self.chain
 
     @property
     def stats(self) -> Mapping[str, HostStats]:
@@ -108,6 +116,8 @@ class Book:
         The market's regime as of the previous close, or why it is unknown.
     poller, publisher, closed
         From the vendor to the lanes, and back from the workers.
+    alerts
+        What the last poll found that a person should look at; empty when all is well.
     told_ns
         How far time has come in the lanes; 0 in fresh ones. A frame that takes it no further closes no minute.
     sources, broker
@@ -148,6 +158,7 @@ class Book:
     headlines: dict[str, tuple[Headline, ...]] = field(default_factory=dict)
     deals: list[Deal] = field(default_factory=list)
     curve: list[EquityPoint] = field(default_factory=list)
+    alerts: tuple[str, ...] = ()
 
     def note_fills(self, fills: Sequence[Fill]) -> None:
         """Remember fills, with their reasons, for those who watch; before they are applied to the account."""

@@ -113,7 +113,7 @@ def _poller(
 ) -> Poller:
     """Return the poller of a session, which goes on after what the lanes have."""
     return Poller(
-        desk.vendors.bars,
+        desk.vendors.polled,
         symbols,
         clock=desk.clock,
         calendar=desk.calendar,

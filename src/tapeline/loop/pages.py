@@ -22,6 +22,8 @@ CHARTED = ("sma_20", "ema_12", "rsi_14", "bbands_20_2_upper", "bbands_20_2_lower
 FIELDS = ("open", "high", "low", "close", "volume")
 MAX_DAYS = 120
 """Sessions on a symbol's page."""
+MAX_NAMED = 5
+"""Symbols that a sentence names."""
 
 
 def known(number: float) -> float | None:
@@ -46,6 +48,14 @@ def sources_of(desk: Desk, degraded: Mapping[str, str]) -> dict[str, str]:
     return {**hosts, **dict(desk.research.gaps), **degraded}
 
 
+def poll_of(book: Book) -> str:
+    """Return "ok", or what is wrong with the polls: a feed that does not advance, symbols that the vendor refuses."""
+    refused = sorted(book.poller.quarantine)
+    named = ", ".join(refused[:MAX_NAMED]) + (", ..." if len(refused) > MAX_NAMED else "")
+    troubles = [*book.alerts, *([f"{len(refused)} symbols are refused and left out: {named}"] if refused else [])]
+    return "; ".join(troubles) or "ok"
+
+
 def tiles_of(book: Book, about: Mapping[str, About]) -> tuple[Tile, ...]:
     """Return a tile for every symbol, in the universe's order."""
     dollars = _dollars_today(book)
@@ -54,6 +64,7 @@ def tiles_of(book: Book, about: Mapping[str, About]) -> tuple[Tile, ...]:
     return tuple(
         Tile(
             symbol=symbol,
+            name=about.get(symbol, unknown).name,
             sector=about.get(symbol, unknown).sector,
             price=book.prices.get(symbol),
             change_pct=_change_pct(book, symbol),
@@ -64,7 +75,6 @@ def tiles_of(book: Book, about: Mapping[str, About]) -> tuple[Tile, ...]:
     )
 
 
-            name=about.get(symbol, unknown).name,
 def _dollars_today(book: Book) -> list[float]:
     """Return each symbol's traded dollars of today; NaN before its first trade."""
     if not book.days.n_bars or int(book.days.event_ns[-1]) < book.session.open_ns:
@@ -131,6 +141,13 @@ def symbol_page(book: Book, symbol: str, about: About) -> SymbolPage:
     )
 
 
+def _headlines(book: Book, symbol: str) -> tuple[tuple[int, str, str], ...]:
+    """Return what the press says, each title once: an agency's text is printed by many."""
+    distinct = {h.title: h for h in reversed(book.headlines.get(symbol, ()))}
+    newest_first = sorted(distinct.values(), key=lambda headline: -headline.event_ns)
+    return tuple((h.event_ns, h.publisher, h.title) for h in newest_first)
+
+
 def _traded(bars: BarGrid, symbol: str) -> tuple[I64, dict[str, F64]]:
     """Return starts and columns of a symbol's bars; those without a trade are left out."""
     col = bars.column(symbol)
@@ -141,13 +158,6 @@ def _traded(bars: BarGrid, symbol: str) -> tuple[I64, dict[str, F64]]:
 
 def _candles(event_ns: I64, columns: dict[str, F64]) -> tuple[Candle, ...]:
     lists = [columns[name].tolist() for name in FIELDS]
-def _headlines(book: Book, symbol: str) -> tuple[tuple[int, str, str], ...]:
-    """Return what the press says, each title once: an agency's text is printed by many."""
-    distinct = {h.title: h for h in reversed(book.headlines.get(symbol, ()))}
-    newest_first = sorted(distinct.values(), key=lambda headline: -headline.event_ns)
-    return tuple((h.event_ns, h.publisher, h.title) for h in newest_first)
-
-
     rows = zip(event_ns.tolist(), *lists, strict=True)
     return tuple(Candle(event_ns=start, **dict(zip(FIELDS, row, strict=True))) for start, *row in rows)
 

@@ -51,6 +51,7 @@ async def run_session(desk: Desk, book: Book, on_minute: OnMinute, board: Board 
         try:
             await _live(desk, book, runs, board, on_minute)
             await runs.close()
+            await _read_again(desk, book, book.session.close_ns + CLOSING_NS)
         finally:
             runs.drop()
     await _close(desk, book)
@@ -64,12 +65,28 @@ async def _live(desk: Desk, book: Book, runs: Runs, board: Board, on_minute: OnM
         moment_ns = book.poller.next_poll_ns(max(desk.clock.now_ns(), book.poller.covered_ns + delay_ns))
         if moment_ns > session.close_ns + CLOSING_NS:
             break  # the vendor has not told the last minutes: what is missing stays so, and is among the errors
+        await _read_again(desk, book, moment_ns)
         await desk.clock.sleep_until(moment_ns)
         runs.hand_over()
         await runs.after_minute(await run_minute(desk, book, moment_ns - delay_ns))
         done = (min(moment_ns - delay_ns, session.close_ns) - session.open_ns) // (MINUTE_S * NS_PER_S)
         board.show_minute(done)
         on_minute(done, session.minutes, f"{book.tally.signals} signals, {book.tally.fills} fills")
+
+
+async def _read_again(desk: Desk, book: Book, until_ns: int) -> None:
+    """Ask by ``until_ns`` for what was told half a minute ago: trades that were reported late are published at once.
+
+    The workers' corrected bars are taken with the next minute's, the last ones at the close.
+    """
+    while (due_ns := book.poller.next_reread_ns()) is not None and due_ns <= until_ns:
+        await desk.clock.sleep_until(due_ns)
+        report = await book.poller.reread(desk.clock.now_ns())
+        _note_troubles(book, report)
+        for frame in report.frames:
+            if len(frame):
+                book.tally.ticks += len(frame)
+                await book.publisher.publish(frame)
 
 
 async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> CycleRecord:
@@ -170,6 +187,14 @@ def _count_poll(book: Book, report: PollReport) -> None:
     tally.ticks += len(report.frame)
     reasons = {reason for _, reason in report.missing}
     tally.errors += [f"poll at {report.started_ns}: {reason}" for reason in sorted(reasons)]
+    if report.alerts and not book.alerts:
+        tally.degraded.append(f"poll at {report.started_ns}: {'; '.join(report.alerts)}")
+    book.alerts = report.alerts
+    _note_troubles(book, report)
+
+
+def _note_troubles(book: Book, report: PollReport) -> None:
+    book.tally.errors += [f"{symbol} is left out of the polls: {word}" for symbol, word, _ in report.quarantined]
 
 
 def _mark(book: Book, event_ns: int, *, is_close: bool = False) -> EquityMark:

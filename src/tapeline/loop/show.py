@@ -103,7 +103,7 @@ class Board:
             minutes_done=self._minutes_done,
             minutes=0 if book is None else book.session.minutes,
             symbols=0 if book is None else len(book.symbols),
-            sources={} if desk is None else pages.sources_of(desk, self._degraded()),
+            sources=self._sources(),
             label="" if book is None else book.tally.label.value,
             tally=tally,
         )
@@ -167,6 +167,10 @@ class Board:
         if self._book is not None:
             return self._book.session.day.isoformat()
         return self._config.replay.day.isoformat() if self._mode == "replay" else ""
+
+    def _sources(self) -> dict[str, str]:
+        sources = {} if self._desk is None else pages.sources_of(self._desk, self._degraded())
+        return sources if self._book is None else {**sources, "poll": pages.poll_of(self._book)}
 
     def _degraded(self) -> Mapping[str, str]:
         return {} if self._runs is None else self._runs.progress.degraded

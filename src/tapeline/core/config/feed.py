@@ -109,7 +109,7 @@ class FeedConfig(Section, frozen=True):
     """A polite ceiling for a public RSS feed."""
     sources: tuple[Literal["alpaca", "massive", "yahoo"], ...] = ("alpaca",)
     """Who is asked for bars, best first; the next one steps in while the one before does not answer, under its own
-    name. Read by ``poll``."""
+    name."""
     strategy: Literal["sequential", "concurrent", "batch", "hybrid"] = "hybrid"
     """sequential: one symbol after the other; concurrent: several at a time; batch: one batch after the other; hybrid:
     several batches at a time."""

@@ -47,6 +47,9 @@ class ReplayConfig(Section, frozen=True):
     """A Parquet file of `tapeline sample`, instead of the shipped universe."""
     faults: str = ""
     """A TOML file of faults that the simulator makes; none by default."""
+    reread: bool = False
+    """Read minutes a second time after feed.reread_s, as a live node does. The simulator's minutes are final when they
+    are first told, so it takes time and finds nothing."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     """Port of the simulator on this machine; 0 takes a free one."""
     speed: NotNegative = 0.0
