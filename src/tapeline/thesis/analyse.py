@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import msgspec
 
@@ -22,6 +23,8 @@ from tapeline.thesis.quant import Scorecard, score
 from tapeline.thesis.questions import MAX_QUESTIONS, Question, fixed_questions, word_questions
 from tapeline.thesis.sources import Pool, pools
 from tapeline.thesis.synthesis import Verdict, synthesise, verdict_by_rule
+
+T = TypeVar("T")
 
 SOURCE = "thesis"
 ID_LENGTH = 16
@@ -81,20 +84,32 @@ class _Words:
     stance: float = 0.0
     model: str = ""
     calls: int = 0
+    silence: str = ""
+    """Why the model did not answer at all, retries included; it is not asked again for this ticker."""
 
 
 async def _ask_model(
     words: _Words, symbol: str, card: Scorecard, sources: tuple[Pool, ...], portfolio_note: str, llm: LanguageModel
 ) -> None:
-    """Fill the layers with the model's words, one call after the other; where it fails, with the rules' words."""
+    """Fill the layers with the model's words, one call after the other; where it fails, with the rules' words.
+
+    A model that is silent is asked no further, so a hanging one costs a ticker one time-out and not seven.
+    """
     for question in await _questions(words, symbol, card, sources, llm):
+        if words.silence:
+            words.answers.append(answer_by_rule(question))
+            continue
         words.calls += 1
         answer = await answer_question(symbol, question, llm)
         if answer.value is None:
             words.gaps.append(f"no answer on {question.pool.source.name}: {answer.reason}")
+            _hear(words, answer, llm)
         else:
             words.model = llm.name
         words.answers.append(answer.value or answer_by_rule(question))
+    if words.silence:
+        words.gaps.append(f"the model has no part in the conviction, it does not answer: {words.silence}")
+        return
     words.calls += 1
     verdict = await synthesise(symbol, card, words.answers, portfolio_note, llm)
     if verdict.value is None:
@@ -111,9 +126,16 @@ async def _questions(
     worded = await word_questions(symbol, sources, card, llm)
     if worded.value is None:
         words.gaps.append(f"the questions are the fixed ones: {worded.reason}")
+        _hear(words, worded, llm)
         return fixed_questions(sources)
     words.model = llm.name
     return worded.value
+
+
+def _hear(words: _Words, outcome: Outcome[T], llm: LanguageModel) -> None:
+    """Note that nothing was heard of the model; an answer that cannot be used comes from the model itself."""
+    if outcome.source != llm.name:
+        words.silence = outcome.reason
 
 
 def _gaps(card: Scorecard, sources: tuple[Pool, ...]) -> list[str]:
