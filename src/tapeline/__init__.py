@@ -52,7 +52,7 @@ __all__ = [
 
 def __dir__() -> list[str]:
     """Return the names of the face, for tab completion."""
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
 
 
 def __getattr__(name: str) -> Any:
