@@ -35,9 +35,8 @@ export function loopView(store) {
     if (name === "status") return;
     fill(bad, loop.degraded.map((sentence) => el("li", {}, sentence)));
     setText(state, describe(loop));
-    const lines = loop.log.map((line, at) => ({ ...line, at })).slice(-LOG_LINES).reverse();
     const make = (line) => el("li", {}, el("time", {}, f.isoTime(line.time)), el("span", {}, line.message));
-    keyed(log, lines, (line) => line.at, make, () => {});
+    keyed(log, told(loop.log.slice(-LOG_LINES)).reverse(), (line) => line.key, make, () => {});
   }
 
   function showCounters(loop) {
@@ -75,6 +74,17 @@ export function loopView(store) {
   }
 
   return { node, parts: ["loop"], update };
+}
+
+// The node keeps its last lines only, so a line's place says nothing of who it is: its time and its words do.
+function told(lines) {
+  const times = new Map();
+  return lines.map((line) => {
+    const words = `${line.time} ${line.message}`;
+    const nth = (times.get(words) ?? 0) + 1;
+    times.set(words, nth);
+    return { ...line, key: `${words} ${nth}` };
+  });
 }
 
 function describe(loop) {
