@@ -192,3 +192,17 @@ def test_nothing_is_cut_off_on_a_telephone(seen: Seen, served: Served, shown: st
         assert not seen.is_wider_than_the_screen()
     finally:
         seen.page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_the_log_goes_on_when_the_node_lets_its_oldest_lines_go(seen: Seen, served: Served) -> None:
+    served.do(lambda: served.view.enter("AAPL", "queued", "first"))
+    seen.go("loop")
+    seen.wait_for_text(".log li", "AAPL: queued, first")
+
+    def age() -> None:
+        served.view.log[:] = []
+        served.view.say("a newer line")
+
+    served.do(age)
+    seen.wait_for_text(".log li", "a newer line")
+    assert "first" not in seen.page.locator(".log").inner_text()
