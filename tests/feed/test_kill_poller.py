@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 import httpx2
 import pytest
+from tests.chaos import kills
 from tests.feed.poll_node import CONFIG, END_NS, LANES
 from tests.feed.test_simulator import _simulator
 from tests.feed.worlds import KEYS, OPEN_NS
@@ -22,7 +23,7 @@ from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.keys import FRAME
 from tapeline.streams.valkey import connect
 
-KILLS = 2
+KILLS = kills(2, 10)
 
 
 def _run_and_kill(url: str, valkey: str, rng: random.Random) -> bool:

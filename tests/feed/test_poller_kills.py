@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import httpx2
 import pytest
+from tests.chaos import kills
 from tests.feed.test_poller import CALENDAR
 from tests.feed.worlds import MINUTE_NS, OPEN_NS, FakeVendor, answer, bars_of, gateway_to, run
 
@@ -22,7 +23,7 @@ from tapeline.streams.memory import MemoryLaneStore
 LANES, MINUTES = 3, 4
 CONFIG = FeedConfig(batch_size=3, max_concurrent_batches=2, retries=0, reread_s=0.0, requests_per_minute=1_000)
 SYMBOLS = tuple("ABCDEFGH")
-KILLS = 200
+KILLS = kills(200, 1_000)
 
 
 class Killed(Exception):

@@ -1,6 +1,6 @@
 """Real deaths: ``kill -9`` of the worker and of the stream server, in turn, while ticks go through both.
 
-CHAOS_KILLS in the environment sets how many; 10 without it. The closed bars of every lane must be those of a run in
+``make chaos`` does 120, the suite 10. The closed bars of every lane must be those of a run in
 memory that nobody disturbed, and nothing may be reported lost.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.chaos import kills
 from tests.live.rows_of import PLAIN
 from tests.live.test_kills import OPEN_NS, SYMBOLS
 from tests.live.test_recovery import start_worker
@@ -30,7 +31,7 @@ from tapeline.streams.store import LaneStore
 from tapeline.streams.valkey import ValkeyLaneStore, connect
 from tapeline.streams.worker import run_worker
 
-KILLS = int(os.environ.get("CHAOS_KILLS", "10"))
+KILLS = kills(10, 120)
 CONFIG = StreamsConfig(lanes=2, lease_s=0.6, snapshot_s=0.05, batch_ms=1)
 
 
