@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tests.ml.made import models, trained
 
-from tapeline.ml.boost import ROWS, Recipe, Trees, grow
+from tapeline.core.errors import BadInput
+from tapeline.ml.boost import ROWS, Recipe, Trees, check_device, grow
 from tapeline.ml.features import CONTRACT
 
 FEATURES = trained()[0].features[-1]
@@ -42,3 +43,11 @@ def test_without_patience_every_round_is_grown_and_importance_is_a_share() -> No
     importance = Trees(trees).importance(len(CONTRACT.names))
     assert importance.sum() == pytest.approx(1.0)
     assert CONTRACT.names[int(importance.argmax())] in ("roc_1", "rank_of_roc_1", "z_of_roc_1", "reversal_1")
+
+
+def test_gpu_predicts_what_the_cpu_predicts() -> None:
+    try:
+        check_device("cuda")
+    except BadInput as error:
+        pytest.skip(str(error))
+    assert Trees(TREES.__reduce__()[1][0], "cuda").predict(FEATURES) == pytest.approx(TREES.predict(FEATURES), abs=1e-5)

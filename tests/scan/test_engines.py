@@ -10,7 +10,7 @@ import pytest
 from tests.ml.made import models, trained
 
 from tapeline.core.errors import BadInput
-from tapeline.scan.engines import open_engine
+from tapeline.scan.engines import RAY_PAYS_FROM, faster_engine, open_engine
 from tapeline.scan.ray_engine import RayEngine, Shard
 
 FEATURES = trained()[0].features[-1]
@@ -20,6 +20,14 @@ def test_local_engine_is_the_models_themselves() -> None:
     with open_engine("local") as engine:
         assert np.array_equal(engine.predict(models(), "up_10", FEATURES), models().predict("up_10", FEATURES))
         assert engine.report() == {}
+
+
+def test_unnamed_engine_is_local_unless_a_cluster_runs_and_has_enough_to_do() -> None:
+    assert faster_engine("", 10 * RAY_PAYS_FROM) == "local"
+    assert faster_engine("ray://there:10001", RAY_PAYS_FROM - 1) == "local"
+    assert faster_engine("ray://there:10001", RAY_PAYS_FROM) == "ray"
+    with open_engine("", "ray://there:10001", n_symbols=6_000) as engine:
+        assert engine.name == "local"
 
 
 def test_unknown_engine_and_missing_extra_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

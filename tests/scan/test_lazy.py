@@ -28,8 +28,18 @@ def test_few_are_asked_and_the_rest_keeps_its_factor_score() -> None:
     config = msgspec.structs.replace(CONFIG, lazy_keep=12, top=3)
     found = scan_lazily(HISTORY.grid, config, QUICK, models=models(), about=HISTORY.about, predict=predict).result
     assert set(asked) == {int(np.isfinite(found.values["up_10"]).sum())}
-    assert 12 <= asked[0] <= 22
+    assert 12 <= asked[0] <= 26
     assert "a cheap stage kept 12 of 40" in found.notes[-1]
+
+
+def test_opinions_are_compared_with_a_sample_of_every_height_not_with_the_best() -> None:
+    config = msgspec.structs.replace(CONFIG, lazy_keep=12)
+    order = run_scan(HISTORY.grid, config, QUICK, models=None, about=HISTORY.about).result.scores
+    found = scan_lazily(HISTORY.grid, config, QUICK, models=models(), about=HISTORY.about).forecast
+    assert found is not None
+    assert found.among is not None
+    ranks = np.argsort(np.argsort(-order))[found.among]
+    assert sorted(ranks % 2) == [1] * len(ranks)
 
 
 def test_keeping_everybody_is_the_full_scan() -> None:

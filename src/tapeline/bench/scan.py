@@ -43,6 +43,7 @@ from tapeline.scan.market import Scanned, run_scan
 N_BARS, TREES, DEPTH, TOP, SECTORS = 252, 300, 6, 50, 11
 TRAINING_ROWS = 20_000
 CHANGED = 0.2
+RECALL_DAYS, RECALL_EVERY = 8, 11
 SCAN = ScanConfig(min_price=0.01, min_dollar_volume=1.0, top=TOP, history_sessions=N_BARS)
 ML = MlConfig(max_out_of_range=len(CONTRACT.definitions))
 
@@ -135,6 +136,17 @@ def step(grid: BarGrid, panel: dict[str, F64], models: Models, about: About, rep
     return took, same(scanner.scan(), full_scan(grid, models, about))
 
 
+def lazy_recall(panel: dict[str, F64], models: Models, about: About) -> float:
+    """Return the mean share of a full scan's candidates that a lazy one finds, over several days."""
+    found = []
+    for rows in range(N_BARS, N_BARS - RECALL_EVERY * RECALL_DAYS, -RECALL_EVERY):
+        grid = grid_of(panel, rows, list(CONTRACT.indicators))
+        full = run_scan(grid, SCAN, ML, models=models, about=about)
+        lazy = scan_lazily(grid, SCAN, ML, models=models, about=about)
+        found.append(recall(lazy.result, full.result))
+    return float(np.mean(found))
+
+
 def cold(symbols: int) -> tuple[float, float]:
     """Return the seconds and the peak memory (MB) of ``tapeline scan`` as a process that reads its data from disk."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -210,7 +222,6 @@ def run(*, quick: bool) -> dict[str, Any]:
     assert forecast is not None
     explain_ms = median_ms(lambda: explain(forecast, best), 3)
     lazy_ms = median_ms(lambda: scan_lazily(grid, SCAN, ML, models=models, about=about), 3)
-    lazy = scan_lazily(grid, SCAN, ML, models=models, about=about)
     incremental_ms, incremental_equal = step(grid, panel, models, about, repeats)
     symbols, columns = symbols_of(panel, N_BARS)
     known = np.ascontiguousarray(features[columns])
@@ -239,7 +250,7 @@ def run(*, quick: bool) -> dict[str, Any]:
         f"scale_{10 * n}": growth(panel, models, full_ms),
         "lazy_ms": lazy_ms,
         "lazy_keep": SCAN.lazy_keep,
-        "lazy_recall": recall(lazy.result, scanned.result),
+        "lazy_recall": lazy_recall(panel, models, about),
         **ray_figures(models, features),
     }
     sample = f"measured on {len(symbols[few])} of the symbols, scaled to all"

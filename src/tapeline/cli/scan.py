@@ -48,7 +48,7 @@ def scan(
     incremental: Annotated[
         bool, typer.Option("--incremental", help="Scan the session before, then go on with the last one's bars.")
     ] = False,
-    engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    engine: Annotated[str, typer.Option(help="local or ray; the faster one else.")] = "",
     address: Annotated[str, typer.Option(help="Of a Ray cluster; one is started here without it.")] = "",
     lookback_days: Annotated[int, typer.Option(min=0, help="Calendar days to look back; 0 for the settings.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the models.")] = "",
@@ -125,7 +125,7 @@ def _run(
         history = load_history(*data)
         own = load_own(Path(settings.scan.plugins)) if settings.scan.plugins else NOTHING
     run = scan_by_step if incremental else scan_lazily if lazy else run_scan
-    with open_engine(engine, address) as chosen:
+    with open_engine(engine, address, n_symbols=len(history.grid.symbols)) as chosen:
         scanned = run(
             history.grid, settings.scan, settings.ml, about=history.about, own=own, predict=chosen.predict, phase=phases
         )

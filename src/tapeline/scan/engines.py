@@ -1,7 +1,7 @@
 """Where a scan's models are asked: in this process, or on a Ray cluster.
 
 In: the name of an engine.  Out: something that predicts; the same bits whichever it is.
-Refuses an engine that is not installed, with what to install. ``local`` is the default, and faster on one machine.
+Refuses an engine that is not installed, with what to install. Not named, it is chosen by what is faster.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from tapeline.ml.fold_file import Models
 from tapeline.ml.forecast import predict_here
 
 ENGINES = ("local", "ray")
+RAY_PAYS_FROM = 300_000
+"""Symbols from which a running cluster is expected to be faster than this machine; projected, see docs/scan.md."""
 
 
 class Engine(Protocol):
@@ -50,17 +52,27 @@ class LocalEngine:
         return {}
 
 
+def faster_engine(address: str, n_symbols: int) -> str:
+    """Return the name of the engine that is faster: a cluster has to run already, and to have enough to do."""
+    return "ray" if address and n_symbols >= RAY_PAYS_FROM else "local"
+
+
 @contextmanager
-def open_engine(name: str, address: str = "", *, workers: int = 2) -> Iterator[Engine]:
+def open_engine(name: str, address: str = "", *, workers: int = 2, n_symbols: int = 0) -> Iterator[Engine]:
     """Give the engine of a name, and end what it started afterwards.
 
     Parameters
     ----------
+    name
+        ``local`` or ``ray``; "" for the faster one, see ``faster_engine``.
     address
         Of a running Ray cluster; "" starts one on this machine.
     workers
         Actors of a Ray engine.
+    n_symbols
+        How many it will be asked about; only read to choose.
     """
+    name = name or faster_engine(address, n_symbols)
     if name not in ENGINES:
         raise BadInput(f"engine is {name!r}: choose {' or '.join(ENGINES)}")
     if name == "local":

@@ -1,17 +1,21 @@
 """Options on the best candidates: a contract worth a look for each, with its reasons, or the reason why there is none.
 
-In: candidates and their chains, whoever fetched them.  Out: an ``Outcome[Pick]`` per candidate, for the best
-``options_max_symbols``. Pure. Refuses contracts without two sides, and to fill an unknown Greek or percentile.
+In: a scan and who can be asked for a chain.  Out: an ``Outcome[Pick]`` per candidate, for the best
+``scan.options_max_symbols``. Refuses contracts without two sides, and to fill an unknown Greek or percentile.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import anyio
+
+from tapeline.core.config import ScanConfig
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import Candidate
+from tapeline.scan.result import ScanResult
 
 SOURCE = "options"
 
@@ -57,9 +61,30 @@ class Pick:
     reasons: tuple[str, ...]
 
 
+Chain = Outcome[tuple[Contract, ...]]
+Fetch = Callable[[str], Awaitable[Chain]]
+"""Symbol to its chain. Whoever fetches keeps the vendor's limits and gives what failed as an outcome."""
+
+
+async def analyse_options(
+    result: ScanResult, config: ScanConfig, fetch: Fetch, rules: Rules | None = None
+) -> dict[str, Outcome[Pick]]:
+    """Return the best contract of each of the first ``config.options_max_symbols`` candidates, chains asked at once."""
+    first = result.candidates[: config.options_max_symbols]
+    chains: dict[str, Chain] = {}
+
+    async def ask(symbol: str) -> None:
+        chains[symbol] = await fetch(symbol)
+
+    async with anyio.create_task_group() as group:
+        for candidate in first:
+            group.start_soon(ask, candidate.symbol)
+    return pick_options(first, chains, len(first), rules)
+
+
 def pick_options(
     candidates: Sequence[Candidate],
-    chains: Mapping[str, Outcome[tuple[Contract, ...]]],
+    chains: Mapping[str, Chain],
     most: int,
     rules: Rules | None = None,
 ) -> dict[str, Outcome[Pick]]:
