@@ -18,6 +18,7 @@ import socket
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
@@ -55,6 +56,7 @@ class SimServer(uvicorn.Server):
             access_log=False,
             log_config=None,
             lifespan="off",
+            ws="websockets-sansio" if find_spec("websockets") else "none",
             loop="asyncio",
             date_header=False,
             server_header=False,

@@ -73,6 +73,10 @@ class ReplayClock:
             await self._moved.wait()
         return self._now_ns
 
+    async def moved(self) -> None:
+        """Wait until somebody has asked for a moment or gone, after which time may be another."""
+        await self._moved.wait()
+
     def close(self) -> None:
         """Send everybody who waits away with the time there is: the server ends."""
         self._asked_ns.clear()

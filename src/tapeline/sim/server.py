@@ -14,10 +14,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from tapeline.core.calendar import SessionCalendar
 from tapeline.sim import alpaca_data, alpaca_trading
+from tapeline.sim.alpaca_stream import AlpacaStream
 from tapeline.sim.clock import START_OF_DAY, ReplayClock, new_york_day, new_york_ns
 from tapeline.sim.door import Door, Family
 from tapeline.sim.faults import FaultPlan, Weather
@@ -77,13 +78,15 @@ def build_app(market: Market, settings: SimSettings) -> Starlette:
     tape = Tape(market)
     tape.day_rows(settings.day)  # made now, so that the first request is as quick as the others
     vendors = _vendor_routes(door, tape, calendar, settings)
+    stream = AlpacaStream(tape, clock, settings.plan)
+    vendors.append(stream.route())
     routes = [*vendors, *voice_routes(door, tape, settings.seed, settings.voices), *_own_routes(door, calendar)]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
     app.state.clock = clock
     return app
 
 
-def _vendor_routes(door: Door, tape: Tape, calendar: SessionCalendar, settings: SimSettings) -> list[Route]:
+def _vendor_routes(door: Door, tape: Tape, calendar: SessionCalendar, settings: SimSettings) -> list[BaseRoute]:
     data = alpaca_data.AlpacaData(tape, settings.plan)
     trading = alpaca_trading.AlpacaTrading(tape, calendar)
     news = NewsSearch(tape, Newsroom(tape, settings.seed))
