@@ -99,8 +99,9 @@ def test_a_source_that_fails_is_an_error_of_the_day_and_no_opinion(tmp_path: Pat
     async def main(desk: Desk, book: Book) -> None:
         record = await decide(desk, book, AS_OF_NS, with_scan=True)
         assert (record.signals, record.orders) == ((), ())
-        assert len(book.tally.errors) == CONFIG.scan.top
-        assert all(error.startswith("news.headlines on ") for error in book.tally.errors)
+        assert len(book.tally.errors) == len(book.tally.degraded) == 1
+        assert book.tally.errors[0].startswith("google.news: /rss/search answered 500")
+        assert sum(book.tally.failures.counts.values()) == CONFIG.scan.top
         assert len(record.refused) == CONFIG.scan.top
 
     at_minute_5(town, main)
@@ -176,13 +177,13 @@ VOTE = Vote("news.headlines", "news", 0.5, 0.5, 1, "because")
         (nothing(Kind.NO_DATA, source="news.headlines", reason="none"), []),
         (nothing(Kind.STALE, source="news.headlines", reason="old"), []),
         (nothing(Kind.ABSTAINED, source="news.headlines", reason="mixed"), []),
-        (nothing(Kind.ERROR, source="news.headlines", reason="broken"), ["news.headlines on AAA: broken"]),
-        (nothing(Kind.LIMITED, source="news.headlines", reason="full"), ["news.headlines on AAA: full"]),
+        (nothing(Kind.ERROR, source="news.headlines", reason="broken"), ["google.news: broken"]),
+        (nothing(Kind.LIMITED, source="news.headlines", reason="full"), ["google.news: full"]),
     ],
 )
 def test_a_counted_source_notes_failures_and_changes_nothing(answer: Outcome[Vote], errors: list[str]) -> None:
     tally = Tally()
-    counted = Counted(_Source(answer), tally)
+    counted = Counted(_Source(answer), tally, "google.news")
 
     async def ask() -> Outcome[Vote]:
         return await counted.vote("AAA", 1)

@@ -45,6 +45,24 @@ def test_log_and_complaints_are_bounded_and_a_part_complains_once() -> None:
     assert status.degraded[0] == "it broke 0"
 
 
+def test_a_part_that_works_again_is_no_longer_degraded_and_the_end_still_tells_of_it() -> None:
+    progress, _ = begun()
+    progress.complain("reddit", "it is dead")
+    progress.heal("reddit")
+    progress.heal("reddit")
+    status = progress.status()
+    assert status.degraded == ()
+    assert [line.message for line in status.log][-1] == "reddit works again"
+    assert progress.complaints == {"reddit": "it is dead"}
+
+
+def test_what_came_to_no_order_is_not_counted() -> None:
+    progress, _ = begun()
+    progress.enter("AAA", "traded", "no order: no signal", counts=False)
+    progress.enter("BBB", "traded", "buy 10 ordered")
+    assert progress.status().counters["traded"] == 1
+
+
 def test_a_new_run_forgets_the_one_before_but_not_its_log() -> None:
     progress, _ = begun()
     progress.enter("AAA", "discovered")

@@ -24,13 +24,14 @@ def test_a_model_that_cannot_be_reached_is_told_and_one_that_babbles_is_not(
     answer: Outcome[Verdict], told: list[str]
 ) -> None:
     calls: list[int] = []
+    answers: list[int] = []
     failures: list[str] = []
     fake = FakeModel(lambda _user, _schema: answer)
-    model = CountedModel(fake, lambda: calls.append(1), failures.append)
+    model = CountedModel(fake, lambda: calls.append(1), lambda: answers.append(1), failures.append)
 
     async def ask() -> Outcome[Verdict]:
         return await model.ask("system", "user", Verdict, max_tokens=100)
 
     assert run(ask) is answer
-    assert (len(calls), failures) == (1, told)
+    assert (len(calls), len(answers), failures) == (answer.kind is not Kind.LIMITED, not told, told)
     assert (model.name, model.max_context_tokens, model.max_answer_tokens) == ("fake", 600, 160)

@@ -25,24 +25,24 @@ def dossier(conviction: float, degraded: tuple[str, ...] = ()) -> Dossier:
 
 
 def test_a_hold_abstains_and_is_never_a_neutral_vote() -> None:
-    outcome = dossier_vote(dossier(0.5))
+    outcome = dossier_vote(dossier(0.5), NOW_NS)
     assert outcome.kind is Kind.ABSTAINED
     assert "0.50" in outcome.reason
 
 
 @pytest.mark.parametrize(("conviction", "side"), [(0.7, 0.4), (1.0, 1.0), (0.3, -0.4), (0.0, -1.0)])
 def test_a_side_is_the_distance_from_no_opinion(conviction: float, side: float) -> None:
-    vote = dossier_vote(dossier(conviction)).unwrap()
+    vote = dossier_vote(dossier(conviction), NOW_NS).unwrap()
     assert vote.side == pytest.approx(side)
     assert (vote.group, vote.as_of_ns) == (GROUP, NOW_NS)
 
 
 def test_each_gap_costs_confidence_down_to_a_floor() -> None:
-    said = [dossier_vote(dossier(0.9, ("gap",) * n)).unwrap().confidence for n in (0, 1, 50)]
+    said = [dossier_vote(dossier(0.9, ("gap",) * n), NOW_NS).unwrap().confidence for n in (0, 1, 50)]
     assert said == pytest.approx([0.9, 0.8, 0.3])
 
 
 @given(st.floats(0, 1), st.integers(0, 20))
 def test_a_vote_is_always_in_range(conviction: float, gaps: int) -> None:
-    vote = dossier_vote(dossier(conviction, ("gap",) * gaps)).value
+    vote = dossier_vote(dossier(conviction, ("gap",) * gaps), NOW_NS).value
     assert (vote is None) == (0.3 < conviction < 0.7)

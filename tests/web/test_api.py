@@ -116,7 +116,7 @@ async def test_a_second_run_is_a_409(
     assert "already" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("query", ["max_tickers=0", "max_tickers=many", "mode=fast", "max_tickers=-3"])
+@pytest.mark.parametrize("query", ["max_tickers=0", "max_tickers=many", "mode=fast", "max_tickers=-3", "maxtickers=3"])
 async def test_a_bad_query_is_a_422_that_names_the_parameter(
     client: httpx2.AsyncClient, view: ScriptedView, with_token: dict[str, str], query: str
 ) -> None:

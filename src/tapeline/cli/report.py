@@ -31,6 +31,9 @@ async def print_report(desk: Desk, book: Book, summary: Summary) -> None:
     console.print(_totals(desk, summary))
     for sentence in summary.degraded:
         console.print(f"degraded: {sentence}")
+    failed = sum(book.tally.failures.counts.values())
+    if failed > len(book.tally.failures.counts):
+        console.print(f"sources failed {failed:,} times in all, for the causes below")
     for error in book.tally.errors[:10]:
         console.print(f"error: {error}")
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+NOT_ASKED = " (its breaker is open for another"
+"""Stands in a reason between the failure that opened a breaker and how long nobody is asked for that."""
+
 
 class BreakerState(StrEnum):
     """Closed lets everything through, open nothing, half open one try at a time."""
@@ -26,6 +29,11 @@ class Breaker:
         Failures in a row that open it.
     open_ns
         How long it stays open before one try may go.
+
+    Attributes
+    ----------
+    cause
+        What the last failure was; empty while all is well.
     """
 
     def __init__(self, *, failures: int, open_ns: int) -> None:
@@ -34,6 +42,7 @@ class Breaker:
         self._failures = 0
         self._opened_ns: int | None = None
         self._is_trying = False
+        self.cause = ""
 
     def state(self, now_ns: int) -> BreakerState:
         """Return what it does now."""
@@ -56,7 +65,7 @@ class Breaker:
         self._is_trying = True
         return state
 
-    def settle(self, admitted: BreakerState, ok: bool | None, now_ns: int) -> None:
+    def settle(self, admitted: BreakerState, ok: bool | None, now_ns: int, cause: str = "") -> None:
         """Take in what came of a try.
 
         Parameters
@@ -67,6 +76,8 @@ class Breaker:
             Whether the host did its work; None when the try says nothing of that: a rate limit, a cancelled task.
         now_ns
             UTC nanoseconds.
+        cause
+            Of a failure, in words.
         """
         is_trial = admitted is BreakerState.HALF_OPEN
         if is_trial:
@@ -74,8 +85,9 @@ class Breaker:
         if ok is None:
             return
         if ok:
-            self._failures, self._opened_ns = 0, None
+            self._failures, self._opened_ns, self.cause = 0, None, ""
             return
         self._failures += 1
+        self.cause = cause
         if is_trial or self._failures >= self._threshold:
             self._opened_ns = now_ns

@@ -23,7 +23,7 @@ from tapeline.core.config import FeedConfig
 from tapeline.core.errors import BadMessage
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import NS_PER_S
-from tapeline.feed.breaker import Breaker, BreakerState
+from tapeline.feed.breaker import NOT_ASKED, Breaker, BreakerState
 from tapeline.feed.cache import TtlCache
 from tapeline.feed.handover import Handover
 from tapeline.feed.http import LATENCY_HEADER, Host, HostStats, Refusal, Response
@@ -36,6 +36,8 @@ T = TypeVar("T")
 
 PATIENCE_S = 120.0
 """Longest wait for a slot or a retry when the caller names no deadline: two windows of a vendor's minute."""
+_LONGEST_CAUSE = 240
+"""Characters of a failure that are repeated while nobody is asked."""
 _REFUSALS = frozenset({400, 413, 414, 422})
 """A part of the same question may still do."""
 _REPLAY_WALL_S = 300.0
@@ -118,6 +120,10 @@ class Gateway:
     def breaker_state(self, host: str, circuit: str = "") -> BreakerState:
         """Return what the breaker of a host's circuit does now."""
         return self._breaker(self._lanes[host], circuit).state(self._clock.now_ns())
+
+    def trouble(self, host: str) -> str:
+        """Return what the last try of each of a host's circuits failed of; empty when they went well."""
+        return "; ".join(breaker.cause for breaker in self._lanes[host].breakers.values() if breaker.cause)
 
     async def get(self, host: str, path: str, params: Params | None = None, *, ttl_s: float = 0.0) -> Outcome[Response]:
         """Read the bare answer; see ``fetch``."""
@@ -243,15 +249,16 @@ class Gateway:
         if admitted is BreakerState.OPEN:
             wait_s = max(0.0, (breaker.retry_ns - self._clock.now_ns()) / NS_PER_S)
             lane.stats.refused += 1
-            reason = f"its breaker is open for another {wait_s:.1f} s"
+            reason = f"{breaker.cause[:_LONGEST_CAUSE]}{NOT_ASKED} {wait_s:.1f} s)"
             return Verdict(self._none(lane, request, Kind.LIMITED, reason), None)
         ok: bool | None = None
+        cause = ""
         try:
             verdict = await self._send_and_judge(lane, request, parse)
-            ok = verdict.ok
+            ok, cause = verdict.ok, verdict.outcome.reason
             return verdict
         finally:
-            breaker.settle(admitted, ok, self._clock.now_ns())
+            breaker.settle(admitted, ok, self._clock.now_ns(), cause)
 
     async def _send_and_judge(self, lane: _Lane, request: Request, parse: Callable[[Response], T]) -> Verdict:
         try:

@@ -66,7 +66,7 @@ class LoopStatus(View, frozen=True):
     """ISO 8601, the market's time."""
     ticker_status: dict[str, str]
     counters: dict[str, int]
-    """discovered, collected, analyzed, traded."""
+    """discovered, collected, analyzed, traded: the last counts only those of which an order came."""
     log: tuple[LogLine, ...]
     tickers: tuple[TickerStage, ...]
     degraded: tuple[str, ...]

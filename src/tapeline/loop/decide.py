@@ -12,8 +12,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import anyio
+
 from tapeline.core.outcome import Kind, Outcome
 from tapeline.core.types import CycleRecord, Signal, Vote
+from tapeline.loop.causes import cause_of
 from tapeline.loop.desk import Book, Desk, Tally
 from tapeline.scan.scan import scan
 from tapeline.signals.fanout import VoteSource
@@ -70,10 +73,17 @@ async def decide(desk: Desk, book: Book, as_of_ns: int, *, with_scan: bool, fres
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A source whose failures are counted for the summary."""
+    """A source whose failures are counted for the summary.
+
+    Attributes
+    ----------
+    host
+        Who is asked: what failures are called after.
+    """
 
     source: VoteSource
     tally: Tally
+    host: str
 
     @property
     def name(self) -> str:
@@ -86,13 +96,19 @@ class Counted:
         return self.source.group
 
     async def vote(self, symbol: str, as_of_ns: int) -> Outcome[Vote]:
-        """Return the source's opinion, having noted a failure."""
-        outcome = await self.source.vote(symbol, as_of_ns)
+        """Return the source's opinion, having noted a failure; also that nobody waits for its answer any more."""
+        try:
+            outcome = await self.source.vote(symbol, as_of_ns)
+        except anyio.get_cancelled_exc_class():
+            self._note("no answer in time")
+            raise
         if outcome.kind in (Kind.ERROR, Kind.LIMITED):
-            self.tally.errors.append(f"{self.name} on {symbol}: {outcome.reason}")
-            if not any(sentence.startswith(self.name) for sentence in self.tally.degraded):
-                self.tally.degraded.append(f"{self.name}: {outcome.reason}")
+            self._note(outcome.reason)
         return outcome
+
+    def _note(self, reason: str) -> None:
+        self.tally.fail(self.host, reason)
+        self.tally.degrade(self.host, f"{self.host}: {cause_of(reason)}")
 
 
 async def _signals(
@@ -115,7 +131,11 @@ async def _signals(
     else:
         shown = tuple(candidate for candidate in scanned.asked if candidate.symbol in fresh)
         symbols = list(fresh)
-    given = {symbol: [dossier_vote(book.dossiers[symbol].dossier)] for symbol in symbols if symbol in book.dossiers}
+    given = {
+        symbol: [dossier_vote(book.dossiers[symbol].dossier, record.as_of_ns)]
+        for symbol in symbols
+        if symbol in book.dossiers
+    }
     decisions = await form_signals(scanned, symbols, book.sources, book.regime, config.signals, desk.clock, given)
     found = replace(record, candidates=shown, signals=decisions.signals, refused=decisions.refused)
     return found, decisions.signals

@@ -21,6 +21,7 @@ from tapeline.feed.vendors.alpaca import AlpacaBars
 from tapeline.feed.vendors.google_news import GoogleNews
 from tapeline.grid import BarGrid
 from tapeline.loop.board import Deal, EquityPoint
+from tapeline.loop.causes import Failures, cause_of
 from tapeline.loop.deals import deals_of
 from tapeline.loop.research import Research
 from tapeline.signals.fanout import VoteSource
@@ -55,6 +56,12 @@ class Vendors:
         """Counters by host name; live, for reading."""
         return {**self.gateway.stats, **({} if self.model is None else self.model.stats)}
 
+    @property
+    def troubles(self) -> Mapping[str, str]:
+        """Host -> what its last try failed of; empty while it works."""
+        gateways = (self.gateway,) if self.model is None else (self.gateway, self.model)
+        return {host: gateway.trouble(host) for gateway in gateways for host in gateway.stats}
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -83,6 +90,8 @@ class Tally:
     orders: int = 0
     fills: int = 0
     errors: list[str] = field(default_factory=list)
+    """What failed and was not healed: a source that fails again and again for one cause stands there once."""
+    failures: Failures = field(default_factory=Failures)
     discovered: int = 0
     dossiers: int = 0
     llm_calls: int = 0
@@ -91,9 +100,22 @@ class Tally:
     loop_market_s: float = 0.0
     """Of the market's clock, from its start to its last dossier in the trader's hand."""
     degraded: list[str] = field(default_factory=list)
-    """What did not work in any run, one sentence each."""
+    """What did not work, one sentence each."""
+    complained: set[str] = field(default_factory=set)
+    """The parts that ``degraded`` speaks of."""
     label: Label = Label.REAL
     """Where the minutes come from."""
+
+    def fail(self, part: str, reason: str) -> None:
+        """Count the failure of a part; the first for its cause is an error."""
+        if self.failures.is_new(part, reason):
+            self.errors.append(f"{part}: {cause_of(reason)}")
+
+    def degrade(self, part: str, sentence: str) -> None:
+        """Say of a part, once, that it did not work."""
+        if part not in self.complained:
+            self.complained.add(part)
+            self.degraded.append(sentence)
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from tapeline.core.outcome import Kind, Outcome, nothing
 from tapeline.core.types import DAY_S, MINUTE_S, BarFrame, Fill, Headline, Label
 from tapeline.feed.poller import Poller
 from tapeline.feed.sync import fetch_history
+from tapeline.feed.vendors.google_news import NEWS_HOST
 from tapeline.grid import BarGrid
 from tapeline.grid.index import load_index
 from tapeline.loop.decide import Counted
@@ -98,7 +99,7 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         publisher=publisher,
         closed=closed,
         told_ns=covered_ns or 0,
-        sources=(Counted(_news(desk, headlines), tally),),
+        sources=(Counted(_news(desk, headlines), tally, NEWS_HOST),),
         broker=PaperBroker(config.trade),
         tally=tally,
         previous=closes,

@@ -40,11 +40,7 @@ def tally_of(book: Book) -> dict[str, int]:
 
 def sources_of(desk: Desk, degraded: Mapping[str, str]) -> dict[str, str]:
     """Return each host that is asked with "ok" or what is wrong with it, and every part that does not work."""
-    stats = desk.vendors.stats
-    hosts = {
-        name: f"{host.failures} of {host.requests} tries failed" if host.failures else "ok"
-        for name, host in stats.items()
-    }
+    hosts = {name: cause or "ok" for name, cause in desk.vendors.troubles.items()}
     return {**hosts, **dict(desk.research.gaps), **degraded}
 
 

@@ -8,6 +8,7 @@ same, so the two differ in time only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.flow.channel import Inlet, Outlet, channel
 from tapeline.flow.stage import Stage
 from tapeline.grid.index import load_index
+from tapeline.loop.causes import cause_of
 from tapeline.loop.desk import Book, Desk
 from tapeline.loop.progress import Mode, Progress
 from tapeline.loop.research import CountedModel
@@ -26,7 +28,7 @@ from tapeline.thesis.collect import Collected, collect, gate
 from tapeline.thesis.discovery import Found, Lead, Scoreboard, discover
 from tapeline.thesis.prices import price_history
 
-COLLECT, ANALYSE = "collect", "analyse"
+COLLECT, ANALYSE, GATE = "collect", "analyse", "gate"
 BROKEN = (Kind.ERROR, Kind.LIMITED)
 """A source that failed or would not answer: it does not work. One that has nothing works."""
 
@@ -74,7 +76,9 @@ class Pipeline:
         self._slots = Slots(desk.clock, slots=request.max_tickers, room=room)
         self._index = load_index()
         model = desk.research.model
-        self._model = None if model is None else CountedModel(model, self._count_call, self._model_failed)
+        self._model = (
+            None if model is None else CountedModel(model, self._model_asked, self._model_answered, self._model_failed)
+        )
 
     async def run(self) -> None:
         """Do the run to its end. What a source or a model fails to do is in the progress; a bug is raised."""
@@ -125,8 +129,7 @@ class Pipeline:
         try:
             heard = await discover(self._desk.research.talk, board, self._offer, self._clock, also=leads)
             for name, outcomes in heard.items():
-                for outcome in outcomes:
-                    self._note(name, f"discovery: {name}", outcome)
+                self._note([(name, outcome) for outcome in outcomes])
             for symbol in held:
                 await self._offer(Found(symbol, 0.0, ("held",), ("+0 held: looked at again",)))
         finally:
@@ -136,7 +139,7 @@ class Pipeline:
         symbol, progress = found.symbol, self._progress
         if progress.stage_of(symbol):
             return
-        progress.enter(symbol, "discovered", f"{found.score:g} points: {found.reasons[0]}"[:200])
+        progress.enter(symbol, "discovered", f"{found.score:g} points: {'; '.join(found.reasons)}"[:200])
         if symbol in self._request.skip:
             progress.enter(symbol, "skipped", "analysed earlier in this session")
         elif self._slots.is_full:
@@ -154,15 +157,17 @@ class Pipeline:
         )
         deadline_s = self._config.ticker_timeout_s / 2  # so that a stalled source leaves time for the others' answers
         collected = await collect(found.symbol, prices, self._desk.research.sources, self._clock, deadline_s)
-        for step, outcome in collected.steps.items():
-            self._note(outcome.source, f"{step} of {found.symbol}", outcome)
-        for step, sentence in collected.partial:
-            self._progress.complain(sentence.split()[0], sentence)
-            self._book.tally.errors.append(f"{step} of {found.symbol}: {sentence}")
+        told = (*collected.steps.values(), *(outcome for _, outcome in collected.partial))
+        self._note([(outcome.source, outcome) for outcome in told])
         run_id, symbol = self._request.run_id, found.symbol
         steps = tuple(StepRecord(run_id, symbol, step, outcome) for step, outcome in collected.steps.items())
         await self._desk.journal.write(JournalBatch(steps=steps, stages=self._progress.take_events()))
         if reasons := gate(collected, self._desk.config.thesis):
+            company = collected.steps["fundamentals"]
+            if company.kind in BROKEN:
+                self._progress.complain(
+                    GATE, f"tickers are skipped for want of company figures: {company.source} fails"
+                )
             return nothing(Kind.ABSTAINED, source=COLLECT, reason="; ".join(reasons), as_of_ns=now_ns)
         return value_of(collected, source=COLLECT, as_of_ns=now_ns)
 
@@ -193,20 +198,26 @@ class Pipeline:
         failed = outcome.kind in BROKEN
         self._progress.enter(item.symbol, "failed" if failed else "skipped", outcome.reason)
         if failed:
-            self._book.tally.errors.append(f"{stage} {item.symbol}: {outcome.reason}")
+            self._book.tally.fail(stage, outcome.reason)
 
-    def _note(self, part: str, what: str, outcome: Outcome[Any]) -> None:
-        """Count a source that does not work, and say so once."""
-        if outcome.kind in BROKEN:
-            self._progress.complain(part, f"{part}: {outcome.reason}")
-            self._book.tally.errors.append(f"{what}: {outcome.reason}")
+    def _note(self, told: Sequence[tuple[str, Outcome[Any]]]) -> None:
+        """Count the sources that do not work, and say so until nothing that they are asked fails."""
+        broken = [(part, outcome.reason) for part, outcome in told if outcome.kind in BROKEN]
+        for part, reason in broken:
+            self._progress.complain(part, f"{part}: {cause_of(reason)}")
+            self._book.tally.fail(part, reason)
+        for part in sorted({part for part, outcome in told if outcome.is_value} - {part for part, _ in broken}):
+            self._progress.heal(part)
 
-    def _count_call(self) -> None:
+    def _model_asked(self) -> None:
         self._book.tally.llm_calls += 1
 
+    def _model_answered(self) -> None:
+        self._progress.heal("llm")
+
     def _model_failed(self, reason: str) -> None:
-        self._progress.complain("llm", f"the language model does not answer, rules decide: {reason}")
-        self._book.tally.errors.append(f"llm: {reason}")
+        self._progress.complain("llm", f"the language model does not answer, rules decide: {cause_of(reason)}")
+        self._book.tally.fail("llm", reason)
 
 
 def _told(value: object) -> str:
@@ -219,7 +230,7 @@ def scan_leads(book: Book, min_score: float) -> tuple[Lead, ...]:
     """Return what the last scan puts forward: its best is worth a run by itself, the others need talk besides."""
     n = len(book.candidates)
     return tuple(
-        Lead(c.symbol, min_score * (1.0 - (c.rank - 1) / (2.0 * n)), "scan", f"scan: rank {c.rank} of {n}")
+        Lead(c.symbol, min_score * (1.0 - (c.rank - 1) / (2.0 * n)), "scan", f"rank {c.rank} of {n}")
         for c in book.candidates
     )
 

@@ -21,7 +21,7 @@ Mode = Literal["streaming", "sequential"]
 MAX_LOG = 200
 """Lines of the log that are kept."""
 MAX_DEGRADED = 50
-"""Different complaints that are kept; one more is counted under the last."""
+"""Parts of which a complaint is kept; there are about twenty, so more are a flood and not worth reading."""
 PHASES = ("discovery", "collection", "analysis", "trading")
 """Of a sequential run; a streaming one has the one phase ``pipeline``."""
 RUN = ""
@@ -48,6 +48,7 @@ class Progress:
         self.phases: dict[str, str] = {}
         self.counters = dict.fromkeys(COUNTED.values(), 0)
         self.degraded: dict[str, str] = {}
+        self.complaints: dict[str, str] = {}
         self._log: deque[LogLine] = deque(maxlen=MAX_LOG)
         self._history: dict[str, list[tuple[str, int]]] = {}
         self._detail: dict[str, str] = {}
@@ -59,7 +60,8 @@ class Progress:
         self.started_ns = self._clock.now_ns()
         self.phases = dict.fromkeys(PHASES if mode == "sequential" else ("pipeline",), "waiting")
         self.counters = dict.fromkeys(self.counters, 0)
-        self._history, self._detail, self.degraded = {}, {}, {}
+        self._history, self._detail = {}, {}
+        self.degraded, self.complaints = {}, {}
         self._keep(RUN, "started", note)
         self.say(f"a {mode} run began: {note}")
 
@@ -75,11 +77,11 @@ class Progress:
         self.phases[name] = state
         self._on_change()
 
-    def enter(self, symbol: str, stage: str, detail: str = "") -> None:
-        """Say that a ticker has entered a stage."""
+    def enter(self, symbol: str, stage: str, detail: str = "", *, counts: bool = True) -> None:
+        """Say that a ticker has entered a stage; ``counts`` is False when that is no success: no order came of it."""
         self._history.setdefault(symbol, []).append((stage, self._clock.now_ns()))
         self._detail[symbol] = detail
-        if stage in COUNTED:
+        if counts and stage in COUNTED:
             self.counters[COUNTED[stage]] += 1
         self._keep(symbol, stage, detail)
         self.say(f"{symbol} {stage}: {detail}" if detail else f"{symbol} {stage}")
@@ -90,10 +92,16 @@ class Progress:
         return history[-1][0] if history else ""
 
     def complain(self, part: str, sentence: str) -> None:
-        """Say once of a part that it does not work."""
+        """Say of a part that it does not work; ``complaints`` keeps it for the end, ``degraded`` until it is healed."""
         if part not in self.degraded and len(self.degraded) < MAX_DEGRADED:
             self.degraded[part] = sentence
+            self.complaints.setdefault(part, sentence)
             self.say(f"degraded: {sentence}")
+
+    def heal(self, part: str) -> None:
+        """Say that a part works again, if it did not."""
+        if self.degraded.pop(part, None) is not None:
+            self.say(f"{part} works again")
 
     def say(self, message: str) -> None:
         """Add a line to the log."""

@@ -50,14 +50,23 @@ class CountedModel:
     model
         Who is asked.
     on_call
-        Called for every question.
+        Called for every question that was sent: not for one that a limit or an open breaker held back.
+    on_answer
+        Called when the model has answered, usable or not.
     on_failure
         Told why, when the model could not be reached or did not answer in time. An answer that cannot be used is the
         dossier's affair alone.
     """
 
-    def __init__(self, model: LanguageModel, on_call: Callable[[], None], on_failure: Callable[[str], None]) -> None:
-        self._model, self._on_call, self._on_failure = model, on_call, on_failure
+    def __init__(
+        self,
+        model: LanguageModel,
+        on_call: Callable[[], None],
+        on_answer: Callable[[], None],
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self._model = model
+        self._on_call, self._on_answer, self._on_failure = on_call, on_answer, on_failure
 
     @property
     def name(self) -> str:
@@ -76,9 +85,12 @@ class CountedModel:
 
     async def ask(self, system: str, user: str, schema: type[T], *, max_tokens: int | None = None) -> Outcome[T]:
         """Ask the model; see ``LanguageModel.ask``."""
-        self._on_call()
         outcome = await self._model.ask(system, user, schema, max_tokens=max_tokens)
+        if outcome.kind is not Kind.LIMITED:
+            self._on_call()
         is_silent = outcome.kind is Kind.LIMITED or (outcome.kind is Kind.ERROR and outcome.source != self._model.name)
         if is_silent:
             self._on_failure(outcome.reason)
+        else:
+            self._on_answer()
         return outcome

@@ -19,7 +19,22 @@ from tapeline.loop.desk import Book, Desk
 from tapeline.loop.pipeline import Pipeline, Request
 from tapeline.loop.progress import Mode, Progress
 from tapeline.store.batch import DossierRecord, JournalBatch
+from tapeline.trade.risk import Limit
 
+_LIMITS = {
+    Limit.ONCE: "an order of today's is enough",
+    Limit.NO_SHORT: "what is not held is not sold",
+    Limit.UNMEASURED: "its price, or that of something held, is not known",
+    Limit.DAILY_LOSS: "the day's loss has reached its limit",
+    Limit.COOLDOWN: "it was sold a short while ago",
+    Limit.ENTRIES: "the day's entries are used up",
+    Limit.POSITION: "the position has reached its share of the account",
+    Limit.INVESTED: "the account is invested up to its limit",
+    Limit.CASH: "the cash is spent",
+    Limit.WHOLE_SHARES: "what is allowed buys no whole share",
+    Limit.TOO_SMALL: "what is allowed is too small to be worth an order",
+}
+"""What a limit means to a person."""
 MAX_TICKERS = 200
 """As many as the configuration allows."""
 
@@ -74,7 +89,8 @@ class Runs:
         """Say what became of the dossiers of this minute, let the run go on, and start one that is due."""
         progress = self.progress
         for symbol in [s for s, kept in self._book.dossiers.items() if self._was_traded(s, kept, record)]:
-            progress.enter(symbol, "traded", _outcome(symbol, record))
+            is_ordered = any(order.symbol == symbol for order in record.orders)
+            progress.enter(symbol, "traded", _outcome(symbol, record), counts=is_ordered)
         if self._outlet is not None:
             self._outlet.make_room()
             if self._ended.is_set() and not self._outlet.waiting and not self._book.arrived:
@@ -149,9 +165,10 @@ class Runs:
         tally.loop_s = time.perf_counter() - wall_s
         tally.loop_market_s = (self._thought_ns - began_ns) / NS_PER_S
         tally.discovered += progress.counters["discovered"]
-        tally.degraded += [sentence for sentence in progress.degraded.values() if sentence not in tally.degraded]
+        for part, sentence in progress.complaints.items():
+            tally.degrade(part, sentence)
         counts = progress.counters
-        progress.end(f"{counts['discovered']} found, {counts['analyzed']} analysed, {counts['traded']} decided on")
+        progress.end(f"{counts['discovered']} found, {counts['analyzed']} analysed, {counts['traded']} ordered")
 
     async def _keep(self) -> None:
         if events := self.progress.take_events():
@@ -165,7 +182,7 @@ def _outcome(symbol: str, record: CycleRecord) -> str:
             return f"{order.side.value} {order.qty:,.0f} ordered"
     for clamp in record.clamps:
         if clamp.symbol == symbol:
-            return f"no order: {clamp.limit}"
+            return f"no order: {_LIMITS[Limit(clamp.limit)]}"
     refused = [why for name, why in record.refused if name == symbol]
     return f"no order: {refused[-1]}"[:300] if refused else "no order: no signal"
 

@@ -30,15 +30,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     equity
         Dollars at the close.
     discovered, dossiers, llm_calls
-        Tickers that the runs from discovery to trade found, the dossiers they made, the questions put to a model.
+        Tickers that the runs from discovery to trade found, the dossiers they made, the questions sent to a model.
     loop_s, loop_market_s
         Seconds of the last run: of the wall, to its last ticker decided on; of the market's clock, to its last dossier.
     degraded
-        What did not work in a run, one sentence each.
+        What did not work, be it for a while: one sentence of each part, with the cause.
     wall_s
         Seconds of the wall from the start of the first process to the last booked fill.
     errors
-        What failed and was not healed: batches without an answer, sources that failed, dead letters.
+        What failed and was not healed: polls without an answer, each source once for each cause of failure however
+        often it failed, tickers without history, dead letters. 0 is a clean run.
     """
 
     symbols: int

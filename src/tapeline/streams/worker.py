@@ -149,7 +149,7 @@ class Worker:
             if len(self._tasks) >= share:
                 break
             if lane not in self._tasks and await self.store.lease(lane, self.worker_id, life_s):
-                task = LaneTask(self.store, lane, self.worker_id, self.factory, self.config, hot_ttl_s=self.hot_ttl_s)
+                task = self._task_of(lane)
                 self._tasks[lane] = task
                 group.start_soon(self._keep, lane, task, name=f"lane-{lane}")
 
@@ -159,7 +159,9 @@ class Worker:
             await task.run(reached=self._reached.get(lane, BEGINNING))
         except LeaseLost as error:
             log.info("%s", error)
-        except (Unavailable, EntryFailed) as error:
+        except Unavailable as error:  # the world's affair, so one line
+            log.warning("lane %d pauses until the next round of leases: %s", lane, error)
+        except EntryFailed as error:
             log.warning("lane %d pauses until the next round of leases: %s", lane, error, exc_info=error.__cause__)
         except PoisonedLane as error:
             self.poisoned = error

@@ -93,13 +93,13 @@ class Collected:
     steps
         An outcome for each of ``STEPS``, in that order.
     partial
-        What a step lacks although it has something: (step, one sentence).
+        What a step lacks although it has something: (step, what the other source of it said).
     """
 
     symbol: str
     as_of_ns: int
     steps: Mapping[str, Outcome[Evidence]]
-    partial: tuple[tuple[str, str], ...] = ()
+    partial: tuple[tuple[str, Outcome[Evidence]], ...] = ()
 
     def fact(self, step: str, name: str) -> float:
         """Return a fact of a step; NaN when the step or the fact is not there."""
@@ -145,6 +145,9 @@ def gate(collected: Collected, config: ThesisConfig) -> tuple[str, ...]:
 
     What counts is content: enough recent bars that have a price, and a company of which something is known. A step's
     word that it went well is not read.
+
+    Prices and company figures are both critical, whoever is to blame that they are missing: a prior from prices alone
+    would be the tape's opinion in other words, and its vote would count as a second, independent one.
     """
     reasons = [*_price_reasons(collected, config.min_price_bars)]
     if not any(np.isfinite(collected.fact("fundamentals", name)) for name in CORE_FUNDAMENTALS):
@@ -158,7 +161,7 @@ def degraded(collected: Collected) -> tuple[str, ...]:
 
     A source that answered and has nothing, or nothing new, on this ticker is no degradation.
     """
-    said = dict(collected.partial)
+    said = {step: _sentence(outcome) for step, outcome in collected.partial}
     for step, outcome in collected.steps.items():
         if outcome.kind in BROKEN:
             said[step] = _sentence(outcome)
@@ -194,7 +197,7 @@ def _from_prices(prices: PriceHistory) -> dict[str, Outcome[Evidence]]:
     return found | dict.fromkeys(NEEDS_PRICES, missing)
 
 
-def _publish(found: dict[str, Outcome[Evidence]]) -> tuple[tuple[str, str], ...]:
+def _publish(found: dict[str, Outcome[Evidence]]) -> tuple[tuple[str, Outcome[Evidence]], ...]:
     """Put headlines and filings together as the step ``news``; return what it lacks of one of them."""
     headlines, filings = found["news"], found.pop("filings")
     if headlines.value is not None and filings.value is not None:
@@ -203,7 +206,7 @@ def _publish(found: dict[str, Outcome[Evidence]]) -> tuple[tuple[str, str], ...]
     broken = [outcome for outcome in (headlines, filings) if outcome.kind in BROKEN]
     if (known := next((outcome for outcome in (headlines, filings) if outcome.is_value), None)) is not None:
         found["news"] = known
-        return tuple(("news", _sentence(outcome)) for outcome in broken)
+        return tuple(("news", outcome) for outcome in broken)
     found["news"] = broken[0] if broken else headlines
     return ()
 

@@ -19,8 +19,11 @@ COST_OF_A_GAP = 0.1
 """Confidence lost for each thing that was missing."""
 
 
-def dossier_vote(dossier: Dossier) -> Outcome[Vote]:
-    """Return the vote of a dossier, as of the moment it knows.
+def dossier_vote(dossier: Dossier, as_of_ns: int) -> Outcome[Vote]:
+    """Return the vote of a dossier in a decision as of ``as_of_ns``, which is not before the dossier.
+
+    A dossier rests on days and quarters, so what it says holds for its session: the vote is given anew in every
+    decision, and does not grow old as a headline does.
 
     Returns
     -------
@@ -30,9 +33,9 @@ def dossier_vote(dossier: Dossier) -> Outcome[Vote]:
     """
     if dossier.action == "hold":
         reason = f"a conviction of {dossier.conviction:.2f} is within the hold band"
-        return nothing(Kind.ABSTAINED, source=SOURCE, reason=reason, as_of_ns=dossier.as_of_ns)
+        return nothing(Kind.ABSTAINED, source=SOURCE, reason=reason, as_of_ns=as_of_ns)
     side = max(-1.0, min(1.0, 2.0 * (dossier.conviction - 0.5)))
     confidence = max(MIN_CONFIDENCE, MAX_CONFIDENCE - COST_OF_A_GAP * len(dossier.degraded))
     reason = f"{dossier.action} at a conviction of {dossier.conviction:.2f}: {dossier.summary}"[:200]
-    vote = Vote(SOURCE, GROUP, side, confidence, dossier.as_of_ns, reason)
-    return value_of(vote, source=SOURCE, as_of_ns=dossier.as_of_ns)
+    vote = Vote(SOURCE, GROUP, side, confidence, as_of_ns, reason)
+    return value_of(vote, source=SOURCE, as_of_ns=as_of_ns)

@@ -153,10 +153,13 @@ def _add_events(router: APIRouter, events: Events) -> None:
 def _add_runs(router: APIRouter, view: NodeView, check: TokenCheck) -> None:
     @router.post("/bot/run-loop", responses=_answers("Started", 400, 401, 409, 422), dependencies=[Depends(check)])
     async def run_loop(
+        request: Request,
         max_tickers: Annotated[int | None, Query(ge=1, description="Tickers to analyse at most.")] = None,
         mode: Annotated[Mode | None, Query(description="As each ticker is found, or phase by phase.")] = None,
     ) -> Response:
         """Start a run from discovery to trade; it begins with the market's next minute."""
+        if unknown := sorted(set(request.query_params) - {"max_tickers", "mode"}):
+            raise HTTPException(422, f"{_named(unknown[0])} is unknown here: there are max_tickers and mode")
         await view.run_loop(max_tickers, mode)
         return _json(Started("started", "A run from discovery to trade begins with the market's next minute."))
 
