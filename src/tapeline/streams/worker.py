@@ -149,7 +149,7 @@ class Worker:
             if len(self._tasks) >= share:
                 break
             if lane not in self._tasks and await self.store.lease(lane, self.worker_id, life_s):
-                task = self._task_of(lane)
+                task = LaneTask(self.store, lane, self.worker_id, self.factory, self.config, hot_ttl_s=self.hot_ttl_s)
                 self._tasks[lane] = task
                 group.start_soon(self._keep, lane, task, name=f"lane-{lane}")
 
