@@ -53,6 +53,16 @@ def test_some_cycles_of_the_watchlist_tell_each_minute_once(polling: Shell) -> N
     assert "2010-05-06T13:34:00Z: 2 bars" in polling("poll", "--cycles", "1").out
 
 
+@pytest.mark.process
+def test_with_a_stream_each_bar_is_still_told_once_and_too_long_a_list_is_refused(polling: Shell) -> None:
+    answer = polling("poll", "--symbols", "AAPL,MSFT", "--cycles", "3", "--json", "--stream")
+    rows = [json.loads(line) for line in answer.out.splitlines()]
+    told = [(row["event_ns"], row["symbol"], row["revision"]) for row in rows]
+    assert len(told) == len(set(told)) >= 3 * 2
+    assert {row["label"] for row in rows} == {"bridged"}
+    assert "a stream of 59 symbols" in polling.refuses("poll", "--cycles", "1", "--stream")
+
+
 def test_without_a_key_nobody_is_asked(shell: Shell) -> None:
     assert "set APCA_API_KEY_ID and APCA_API_SECRET_KEY" in shell.refuses("poll", "--once", "--symbols", "AAPL")
 

@@ -111,7 +111,7 @@ def test_the_vendors_own_client_hears_the_bars() -> None:
                 await stream.stop_ws()
                 await stream.close()
 
-        stream._send_subscribe_msg = send_and_tell
+        stream._send_subscribe_msg = send_and_tell  # type: ignore[method-assign]
         stream.subscribe_bars(hear, "AAPL", "XOM")
         running = asyncio.create_task(stream._run_forever())
         async with httpx2.AsyncClient(trust_env=False) as client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ from tapeline.core.config import Config
 from tapeline.core.types import BAR_FIELDS, NS_PER_S, BarFrame
 
 if TYPE_CHECKING:
+    from tapeline.core.clock import Clock
     from tapeline.feed.report import PollReport
 
 SymbolsOption = Annotated[
@@ -37,17 +38,19 @@ def poll(
     symbols: SymbolsOption = "",
     once: Annotated[bool, typer.Option("--once", help="The newest minute, and leave.")] = False,
     cycles: Annotated[int | None, typer.Option(min=1, help="Leave after so many cycles.")] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Listen to Alpaca's stream, too: bars come earlier, and the polls correct.")
+    ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Ask the vendor, or the server in its place, for minute bars and print them."""
     settings = load_settings(config).config
     wanted = tuple(symbol for part in symbols.split(",") if (symbol := part.strip().upper()))
-    work = partial(_once, settings, wanted, as_json) if once else partial(_watch, settings, wanted, as_json, cycles)
     if once:
-        anyio.run(work)
+        anyio.run(partial(_once, settings, wanted, as_json))
     else:
-        anyio.run(until_stopped, work)
+        anyio.run(until_stopped, partial(_watch, settings, wanted, as_json, cycles, stream))
 
 
 async def _once(config: Config, wanted: tuple[str, ...], as_json: bool) -> None:
@@ -136,16 +139,21 @@ def rows_of(frame: BarFrame) -> list[dict[str, Any]]:
     return rows
 
 
-async def _watch(config: Config, wanted: tuple[str, ...], as_json: bool, cycles: int | None) -> None:
+async def _watch(config: Config, wanted: tuple[str, ...], as_json: bool, cycles: int | None, with_stream: bool) -> None:
     """Poll until stopped. A watchlist that changes on disk counts from the next cycle on."""
     from tapeline.cli.vendor import open_vendor
     from tapeline.core.clock import together
     from tapeline.feed.poller import Poller
     from tapeline.feed.polling import run_polling
+    from tapeline.feed.provisional import Provisional
     from tapeline.feed.watchlist import WatchedFile
     from tapeline.flow.channel import Inlet, Outlet, channel
 
     file = None if wanted else WatchedFile(watchlist_path())
+    streamed = Provisional()
+
+    def hear(frame: BarFrame) -> None:
+        _show_streamed(as_json, streamed.streamed(frame))
 
     async def show(outlet: Outlet[PollReport]) -> None:
         with outlet:
@@ -154,7 +162,7 @@ async def _watch(config: Config, wanted: tuple[str, ...], as_json: bool, cycles:
                     report = await outlet.receive()
                 except anyio.EndOfStream:
                     return
-                _show_report(as_json, report)
+                _show_report(as_json, streamed.news_of(report) if with_stream else report)
 
     async with open_vendor(config, os.environ) as vendor:
         symbols, unknown, unchecked = await vendor.known(wanted or _watchlist())
@@ -166,7 +174,31 @@ async def _watch(config: Config, wanted: tuple[str, ...], as_json: bool, cycles:
         ends: tuple[Inlet[PollReport], Outlet[PollReport]] = channel(clock, REPORTS_WAITING)
         inlet, outlet = ends
         run = partial(run_polling, poller, inlet, clock=clock, cycles=cycles, symbols=file or (lambda: None))
-        await together(clock, [run, partial(show, outlet)])
+        async with anyio.create_task_group() as group:
+            if with_stream:
+                group.start_soon(_listen, config, symbols, hear, clock)
+            await together(clock, [run, partial(show, outlet)])
+            group.cancel_scope.cancel()
+
+
+async def _listen(config: Config, symbols: Sequence[str], hear: Callable[[BarFrame], None], clock: Clock) -> None:
+    """Listen to the stream with the keys that the polls have."""
+    from tapeline.core.config.secrets import alpaca_keys
+    from tapeline.feed.vendors.alpaca_stream import listen
+
+    keys = alpaca_keys(os.environ)
+    assert keys is not None  # the vendor is open
+    await listen(config.feed.alpaca, keys, symbols, hear, clock=clock, seed=config.node.seed)
+
+
+def _show_streamed(as_json: bool, frame: BarFrame) -> None:
+    """Print bars of the stream, which a poll may correct."""
+    for row in rows_of(frame):
+        typer.echo(
+            msgspec.json.encode(row).decode()
+            if as_json
+            else f"{row['t']}: {row['symbol']} closes at {row['close']:,.10g}, streamed"
+        )
 
 
 def _show_report(as_json: bool, report: PollReport) -> None:

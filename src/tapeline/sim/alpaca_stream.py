@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from tapeline.core.types import NS_PER_S
 from tapeline.sim.alpaca_data import LAST_TRADE_NS, Plan
 from tapeline.sim.clock import ReplayClock
+from tapeline.sim.door import LABEL_HEADER
 from tapeline.sim.tape import CLOSE, MINUTE_NS, TRADES, VOLUME, Tape
 
 FREE_SYMBOLS = 30
@@ -59,7 +60,8 @@ class AlpacaStream:
         return WebSocketRoute("/v2/{feed}", self._serve)
 
     async def _serve(self, socket: WebSocket) -> None:
-        await socket.accept()
+        label = self.tape.label(bridged=True)
+        await socket.accept(headers=[(LABEL_HEADER.lower().encode(), label.encode())])
         line = _Line(socket, is_packed=socket.headers.get("content-type") == _PACKED)
         held = False
         try:

@@ -16,6 +16,8 @@ class AlpacaConfig(Section, frozen=True):
     trading_url: str = "https://paper-api.alpaca.markets"
     """Serves assets, clock and calendar. Only a paper account is ever accepted. Left as it is while base_url names
     another server, that server is asked for these, too."""
+    stream_url: str = "wss://stream.data.alpaca.markets"
+    """Serves the stream of bars. Left as it is while base_url names another server, that server is listened to."""
     feed: Literal["iex", "sip"] = "iex"
     """Free keys have iex in real time; sip needs a subscription. Never mixed inside a series."""
     adjustment: Literal["raw", "split", "all"] = "raw"

@@ -1,0 +1,95 @@
+"""The stream at a simulator of its own process: bars are heard, refusals are sentences, what breaks is made anew."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from tests.feed.worlds import KEYS, MINUTE_NS, OPEN_NS
+
+from tapeline.core.clock import LogicalClock
+from tapeline.core.config import AlpacaConfig
+from tapeline.core.config.secrets import AlpacaKeys
+from tapeline.core.errors import BadInput
+from tapeline.core.process import spawn
+from tapeline.core.types import BarFrame, Label
+from tapeline.feed.vendors.alpaca_stream import MAX_SYMBOLS, listen, stream_url
+
+SYMBOLS = ("AAPL", "XOM")
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    argv = [sys.executable, "-m", "tapeline.sim", "--port", "0", "--symbols", "40"]
+    with spawn(argv, name="the simulator", pipe_stdout=True) as child:
+        yield json.loads(child.read_line(60.0))["url"]
+
+
+async def _move(url: str, moment_ns: int) -> None:
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        (await client.post(f"{url}/sim/clock", json={"until_ns": moment_ns})).raise_for_status()
+
+
+def _hear(url: str, start: int, symbols: tuple[str, ...] = SYMBOLS) -> list[BarFrame]:
+    """Return the first frames that a listener hears while minutes pass from ``start`` on."""
+    heard: list[BarFrame] = []
+    config = AlpacaConfig(base_url=url)
+
+    async def main() -> None:
+        enough = anyio.Event()
+
+        def hear(frame: BarFrame) -> None:
+            heard.append(frame)
+            enough.set()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: listen(config, KEYS, symbols, hear, clock=LogicalClock(OPEN_NS)))
+            for minute in range(start, start + 400):
+                await _move(url, OPEN_NS + minute * MINUTE_NS + 2 * 10**9)
+                with anyio.move_on_after(0.05):  # real seconds, since a connection is physical
+                    await enough.wait()
+                if heard:
+                    break
+            group.cancel_scope.cancel()
+
+    anyio.run(main)
+    return heard
+
+
+@pytest.mark.process
+def test_bars_are_heard_as_they_close_and_a_second_listener_after_the_first(url: str) -> None:
+    for start in (1, 200):
+        frame = _hear(url, start)[0]
+        assert set(frame.symbols) <= set(SYMBOLS)
+        assert (frame.timeframe_s, frame.feed, frame.label) == (60, "iex", Label.BRIDGED)
+        assert ((frame.low <= frame.close) & (frame.close <= frame.high)).all()
+        assert set(frame.event_ns % MINUTE_NS) == {0}
+
+
+@pytest.mark.process
+def test_keys_that_are_refused_are_a_sentence(url: str) -> None:
+    async def main() -> None:
+        nothing = AlpacaKeys("", "")
+        await listen(AlpacaConfig(base_url=url), nothing, SYMBOLS, lambda _: None, clock=LogicalClock(0))
+
+    with pytest.raises(BadInput, match=r"Alpaca's stream refuses: auth failed \(402\)"):
+        anyio.run(main)
+
+
+@pytest.mark.parametrize("count", [0, MAX_SYMBOLS + 1])
+def test_a_list_that_the_plan_does_not_carry_is_refused_before_anything_is_asked(count: int) -> None:
+    async def main(symbols: tuple[Any, ...]) -> None:
+        await listen(AlpacaConfig(), KEYS, symbols, lambda _: None, clock=LogicalClock(0))
+
+    with pytest.raises(BadInput, match=f"a stream of {count} symbols"):
+        anyio.run(main, tuple(f"S{i}" for i in range(count)))
+
+
+def test_a_server_in_the_vendors_place_is_listened_to() -> None:
+    assert stream_url(AlpacaConfig()) == "wss://stream.data.alpaca.markets/v2/iex"
+    assert stream_url(AlpacaConfig(base_url="http://127.0.0.1:9")) == "ws://127.0.0.1:9/v2/iex"
