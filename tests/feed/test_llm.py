@@ -269,5 +269,6 @@ def test_an_estimate_of_tokens_grows_with_the_text(first: str, second: str) -> N
 
 def test_the_models_patience_is_its_own() -> None:
     feed = llm_feed(LlmConfig(timeout_s=90.0), FeedConfig(read_timeout_s=10.0))
-    assert feed.read_timeout_s == 90.0
-    assert msgspec.structs.replace(feed, read_timeout_s=10.0, max_response_mb=32.0) == FeedConfig(read_timeout_s=10.0)
+    assert (feed.read_timeout_s, feed.retries) == (90.0, 1)
+    as_others = msgspec.structs.replace(feed, read_timeout_s=10.0, retries=FeedConfig().retries, max_response_mb=32.0)
+    assert as_others == FeedConfig(read_timeout_s=10.0)
