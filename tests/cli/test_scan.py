@@ -60,3 +60,16 @@ def test_what_cannot_work_is_one_sentence(shell: Shell, tmp_path: Path) -> None:
     assert "no universe file" in shell.refuses("scan", "--json", "--universe", str(tmp_path / "none.parquet"))
     assert "no session" in shell.refuses("scan", "--json", "--as-of", "1999-01-01")
     assert "CUDA" in shell.refuses(*DAY, "--json", "--device", "cuda")
+
+
+def test_strategy_of_the_own_file_is_used_and_the_command_line_has_the_last_word(shell: Shell, tmp_path: Path) -> None:
+    mine, config = tmp_path / "mine.py", tmp_path / "tapeline.toml"
+    mine.write_text('STRATEGIES = {"dip": {"where": "rsi_14 < 35", "top": 4}}')
+    config.write_text(f'[scan]\nplugins = "{mine}"\nstrategy = "dip"\n')
+    whole, by_strategy, fewer = (
+        json.loads(shell(*DAY, "--json", *more).out)
+        for more in ((), ("--config", str(config)), ("--config", str(config), "--top", "2"))
+    )
+    assert by_strategy["scored"] < whole["scored"]
+    assert (len(by_strategy["rows"]), len(fewer["rows"])) == (4, 2)
+    assert fewer["rows"] == by_strategy["rows"][:2]

@@ -73,6 +73,10 @@ def test_the_same_file_may_be_loaded_again(tmp_path: Path) -> None:
         ("KERNELS = 7", "KERNELS is a list"),
         ("FACTOR = {}", "defines FACTOR, which nobody reads: FACTORS is meant"),
         ("1 / 0", "ZeroDivisionError"),
+        ("STRATEGIES = {'dip': 'calm'}", "the strategy dip is a table of settings"),
+        ("STRATEGIES = {'dip': {'plugins': 'other.py'}}", "but for plugins and strategy"),
+        ("STRATEGIES = {'dip': {'tops': 3}}", "the strategy dip: .*tops"),
+        ("STRATEGIES = {'dip': {'top': 'many'}}", "the strategy dip: .*top"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:
@@ -88,3 +92,19 @@ def test_absent_file_is_one_sentence(tmp_path: Path) -> None:
 def test_weight_of_a_factor_that_is_not_loaded_is_refused() -> None:
     with pytest.raises(ConfigError, match="'calm'"):
         scan(GRID, None, CONFIG, open_ns(89))
+
+
+def test_strategy_takes_the_place_of_settings_and_leaves_the_others(tmp_path: Path) -> None:
+    dip = "STRATEGIES = {'dip': {'weights': {'calm': 1.0}, 'where': 'close > 40', 'top': 2}}"
+    own = load_own(written(tmp_path, FILE + dip))
+    plain = ScanConfig(min_price=1.0, min_dollar_volume=0.0, strategy="dip")
+    config = own.settings(plain)
+    assert (config.weights, config.top, config.min_price) == ({"calm": 1.0}, 2, 1.0)
+    assert len(scan(GRID, None, config, open_ns(89), own=own).candidates) == 2
+    assert own.settings(CONFIG) is CONFIG
+
+
+def test_strategy_that_the_file_does_not_have_is_refused(tmp_path: Path) -> None:
+    own = load_own(written(tmp_path, "STRATEGIES = {'dip': {}}"))
+    with pytest.raises(ConfigError, match=r"no strategy 'dips'; STRATEGIES in scan\.plugins has dip"):
+        own.settings(ScanConfig(strategy="dips"))

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -17,13 +17,14 @@ import typer
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.cli.show import Progress
 from tapeline.cli.train import UniverseOption
-from tapeline.core.config import Config
+from tapeline.core.config import Config, MlConfig, ScanConfig
 from tapeline.core.home import default_home
 
 if TYPE_CHECKING:
     from tapeline.scan.market import Scanned
     from tapeline.scan.saved import Difference
 
+_Section = TypeVar("_Section", ScanConfig, MlConfig)
 PHASES = 4
 SHOWN = 10
 """Names of each kind of change, and reasons of exclusion, that are shown."""
@@ -63,11 +64,13 @@ def scan(
     settings = load_settings(config).config
     changes: dict[str, Any] = {"top": top, "where": where, "sector_neutral": sector_neutral}
     changes["lookback_days"] = lookback_days
-    settings = _changed(settings, {key: value for key, value in changes.items() if value}, device)
+    changes = {key: value for key, value in changes.items() if value}
+    if device:
+        settings = msgspec.structs.replace(settings, ml=_changed(settings.ml, {"device": device}))
     with Progress("scan", quiet=as_json) as progress:
         phases = _Phases(progress)
         scanned, told = _run(
-            settings, phases, (universe, as_of.date() if as_of else None), engine, address, lazy, incremental
+            settings, changes, phases, (universe, as_of.date() if as_of else None), engine, address, lazy, incremental
         )
         words = _words(scanned, explain if settings.scan.use_explainability else 0)
         progress.update(PHASES, PHASES)
@@ -97,15 +100,13 @@ class _Phases:
         self.ms[name] = self.ms.get(name, 0.0) + 1e3 * (time.perf_counter() - started)
 
 
-def _changed(settings: Config, changes: dict[str, Any], device: str) -> Config:
-    tree: dict[str, Any] = msgspec.to_builtins(settings)
-    tree["scan"] |= changes
-    tree["ml"] |= {"device": device} if device else {}
-    return msgspec.convert(tree, Config)
+def _changed(section: _Section, changes: dict[str, Any]) -> _Section:
+    return msgspec.convert(msgspec.to_builtins(section) | changes, type(section))
 
 
 def _run(
     settings: Config,
+    changes: dict[str, Any],
     phases: _Phases,
     data: tuple[Path | None, dt.date | None],
     engine: str,
@@ -124,10 +125,11 @@ def _run(
     with phases("read data"):
         history = load_history(*data)
         own = load_own(Path(settings.scan.plugins)) if settings.scan.plugins else NOTHING
+        wanted = _changed(own.settings(settings.scan), changes)  # the command line has the last word
     run = scan_by_step if incremental else scan_lazily if lazy else run_scan
     with open_engine(engine, address, n_symbols=len(history.grid.symbols)) as chosen:
         scanned = run(
-            history.grid, settings.scan, settings.ml, about=history.about, own=own, predict=chosen.predict, phase=phases
+            history.grid, wanted, settings.ml, about=history.about, own=own, predict=chosen.predict, phase=phases
         )
         told = {"day": str(history.days[-1]), "symbols": len(history.grid.symbols), "engine": chosen.name}
         told |= chosen.report()

@@ -1,7 +1,7 @@
-"""The user's own factors, screens and indicators, from a file of theirs.
+"""The user's own factors, screens, indicators and strategies, from a file of theirs.
 
-In: a Python file with ``FACTORS``, ``SCREENS`` and ``KERNELS``.  Out: ``Own``, which the scan treats as its own parts.
-It is the user's code and runs with the user's rights, so it is loaded only from the path in ``[plugins]``.
+In: a Python file with ``FACTORS``, ``SCREENS``, ``KERNELS`` and ``STRATEGIES``.  Out: ``Own``, parts of the scan like
+its own. It is the user's code and runs with the user's rights, so it is loaded only from the path in ``scan.plugins``.
 Refuses names that are taken, and expressions over names that nobody has.
 """
 
@@ -15,10 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tapeline.core.errors import BadInput
+from tapeline.core.config import ScanConfig
+from tapeline.core.errors import BadInput, ConfigError
 from tapeline.core.types import F64
 from tapeline.grid import BarGrid
 from tapeline.kernels.catalogue import Kernel, all_kernels, register
@@ -26,7 +28,7 @@ from tapeline.ml.expression import Expression, parse
 from tapeline.scan.factors import FACTORS
 from tapeline.scan.where import check_names, columns_of
 
-PARTS = ("FACTORS", "SCREENS", "KERNELS")
+PARTS = ("FACTORS", "SCREENS", "KERNELS", "STRATEGIES")
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,28 @@ class Own:
         Name to the expression that computes it, larger is better for a buyer. Give each a weight in ``scan.weights``.
     screens
         Name to the condition that a symbol must meet.
+    strategies
+        Name to the settings of ``[scan]`` that it changes: what to look for, and how much of it to take.
     """
 
     factors: Mapping[str, Expression] = field(default_factory=dict)
     screens: Mapping[str, Expression] = field(default_factory=dict)
+    strategies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def settings(self, config: ScanConfig) -> ScanConfig:
+        """Return the settings with those of the strategy that ``config.strategy`` names; the same without one.
+
+        Raises
+        ------
+        ConfigError
+            When there is no strategy of that name.
+        """
+        if not config.strategy:
+            return config
+        if config.strategy not in self.strategies:
+            known = ", ".join(self.strategies) or "none"
+            raise ConfigError(f"there is no strategy {config.strategy!r}; STRATEGIES in scan.plugins has {known}")
+        return _with(config, self.strategies[config.strategy])
 
     def values(self, days: BarGrid, n_rows: int, sectors: NDArray[np.intp]) -> dict[str, F64]:
         """Return each factor of the newest of ``n_rows`` sessions, float64 (n,)."""
@@ -87,7 +107,10 @@ def load_own(path: Path) -> Own:
         raise BadInput(f"{path}: the factor {wrong[0]!r} is true or false; put it into SCREENS")
     if wrong := [name for name, each in screens.items() if not each.is_condition]:
         raise BadInput(f"{path}: the screen {wrong[0]!r} is a number; compare it with something")
-    return Own(factors, screens)
+    strategies = _table(module, "STRATEGIES", path)
+    for name, changes in strategies.items():
+        _check_strategy(name, changes, path)
+    return Own(factors, screens, strategies)
 
 
 def _run(path: Path) -> ModuleType:
@@ -100,6 +123,19 @@ def _run(path: Path) -> ModuleType:
     except Exception as error:
         raise BadInput(f"{path} cannot be run: {type(error).__name__}: {error}") from error
     return module
+
+
+def _with(config: ScanConfig, changes: Mapping[str, Any]) -> ScanConfig:
+    return msgspec.convert(msgspec.to_builtins(config) | dict(changes), ScanConfig)
+
+
+def _check_strategy(name: str, changes: object, path: Path) -> None:
+    if not isinstance(changes, dict) or {"plugins", "strategy"} & set(changes):
+        raise BadInput(f"{path}: the strategy {name} is a table of settings of [scan], but for plugins and strategy")
+    try:
+        _with(ScanConfig(), changes)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise BadInput(f"{path}: the strategy {name}: {error}") from None
 
 
 def _register(kernel: Kernel, path: Path) -> None:

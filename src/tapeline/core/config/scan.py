@@ -62,7 +62,10 @@ class ScanConfig(Section, frozen=True):
     use_explainability: bool = True
     """Say in words what moved the models, for the rows that are shown."""
     plugins: str = ""
-    """Python file with factors, screens and indicators of your own (docs/own-code.md); it runs with your rights."""
+    """Python file with factors, screens, indicators and strategies of your own (docs/own-code.md); it runs with your
+    rights."""
+    strategy: str = ""
+    """The strategy of that file whose settings take the place of these; empty for none. Read by ``tapeline scan``."""
     time_budget_ms: NotNegative = 0.0
     """Past it a scan returns what it has, marked partial; 0 waits."""
 

@@ -1,0 +1,48 @@
+"""Who is new among the candidates: scans in, an alert out.
+
+In: one scan after another.  Out: the candidates that the scan before did not have, told to whoever was handed in.
+Refuses to call anybody new without a scan to compare with, or by a partial scan, where scores lack a part.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tapeline.core.types import Candidate
+from tapeline.scan.result import ScanResult
+from tapeline.scan.saved import Saved, difference, to_saved
+
+
+class Alert(Protocol):
+    """Somebody who is told of new entrants: a page, a log, a message."""
+
+    async def __call__(self, entrants: tuple[Candidate, ...]) -> None:
+        """Take them, best first; never empty."""
+        ...
+
+
+class EntrantWatch:
+    """Compares each scan with the one before.
+
+    Parameters
+    ----------
+    alert
+        Who is told.
+    before
+        The last scan of an earlier life (``scan.saved.load``), so that a restart alerts nobody twice; None for none.
+    """
+
+    def __init__(self, alert: Alert, before: Saved | None = None) -> None:
+        self._alert, self._before = alert, before
+
+    async def see(self, result: ScanResult) -> tuple[Candidate, ...]:
+        """Tell of the entrants of a scan and return them; once the alert has been taken they are old."""
+        if result.is_partial:
+            return ()
+        now = to_saved(result)
+        new = set() if self._before is None else set(difference(self._before, now).new)
+        entrants = tuple(candidate for candidate in result.candidates if candidate.symbol in new)
+        if entrants:
+            await self._alert(entrants)
+        self._before = now
+        return entrants
