@@ -142,6 +142,7 @@ def test_library_call_is_the_room_itself_and_gives_a_table() -> None:
     found = tapeline.scan(HISTORY.grid, top=5, models=models(), config=CONFIG, ml=QUICK, where="close > 1")
     assert found.candidates == scan_market(HISTORY.grid, 5, models=models(), config=CONFIG, ml=QUICK).candidates
     table = found.table
+    assert found.rows() == table.to_dicts()
     assert table.height == 5
     assert table["rank"].to_list() == [1, 2, 3, 4, 5]
     assert table["score"].is_sorted(descending=True)

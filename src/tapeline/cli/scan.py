@@ -76,7 +76,7 @@ def scan(
         progress.update(PHASES, PHASES)
     changed = _kept(scanned, save, out)
     if as_json:
-        rows = scanned.result.table.to_dicts()
+        rows = scanned.result.rows()
         envelope = {**told, "rows": rows, "explained": words, "changed": changed, "phases_ms": phases.ms}
         typer.echo(msgspec.json.encode(envelope).decode())
     else:
@@ -150,9 +150,10 @@ def _words(scanned: Scanned, rows: int) -> list[str]:
 
 def _kept(scanned: Scanned, save: str, out: Path | None) -> Difference | None:
     from tapeline.scan.saved import save as keep
-    from tapeline.scan.table import write_table
 
     if out is not None:
+        from tapeline.scan.table import write_table
+
         write_table(scanned.result, out)
     return keep(scanned.result, default_home(os.environ).path / "scans", save) if save else None
 
@@ -166,7 +167,7 @@ def _show(scanned: Scanned, told: dict[str, Any], words: list[str], changed: Dif
     table = Table(
         "#", "symbol", "sector", "score", "entry", "stop", "target", "models", "what made the score", title=title
     )
-    for row, candidate in zip(found.table.to_dicts(), found.candidates, strict=True):
+    for row, candidate in zip(found.rows(), found.candidates, strict=True):
         parts = sorted(candidate.contributions, key=lambda part: -abs(part[1]))[:3]
         models = " ".join("-" if row[name] is None else f"{row[name]:.2f}" for name in found.values)
         prices = (f"{row[name]:.2f}" for name in ("entry", "stop", "target"))

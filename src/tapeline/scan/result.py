@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -118,6 +118,37 @@ class ScanResult:
     def is_partial(self) -> bool:
         """True when the time budget ran out before all models had spoken."""
         return bool(self.left_out)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the candidates as columns, best first.
+
+        rank, symbol, sector, score; entry, stop, target and atr in dollars; freshness_s; ``<factor>_points`` of
+        everything that made the score; the models' own values. None where a model abstains.
+        """
+        rows = self.candidates
+        cols = [self.symbols.index(row.symbol) for row in rows]
+        named = [dict(row.contributions) for row in rows]
+        columns: dict[str, list[Any]] = {
+            "rank": [row.rank for row in rows],
+            "symbol": [row.symbol for row in rows],
+            "sector": [self.sectors[col] if self.sectors else "" for col in cols],
+            "score": [row.score for row in rows],
+            "entry": [row.price for row in rows],
+            "stop": [float(self.stop[col]) for col in cols],
+            "target": [float(self.target[col]) for col in cols],
+            "atr": [row.atr for row in rows],
+            "freshness_s": [row.freshness_s for row in rows],
+        }
+        for name in dict.fromkeys(name for each in named for name in each):
+            columns[f"{name}_points"] = [each.get(name) for each in named]
+        for name, values in self.values.items():
+            columns[name] = [None if np.isnan(values[col]) else float(values[col]) for col in cols]
+        return columns
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the candidates a row each, with the names of ``columns``; needs no Polars, whose import takes long."""
+        columns = self.columns()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     @cached_property
     def table(self) -> polars.DataFrame:

@@ -6,6 +6,7 @@ In: a ``ScanResult``.  Out: a frame with a row per candidate, a file, a frame of
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -20,31 +21,12 @@ WRITERS = {
 
 
 def build_table(result: ScanResult) -> pl.DataFrame:
-    """Return the candidates, best first.
-
-    Columns: rank, symbol, sector, score; entry, stop, target and atr in dollars; freshness_s; ``<factor>_points`` of
-    everything that made the score; the models' own values. Null where a model abstains.
-    """
-    cols = [result.symbols.index(candidate.symbol) for candidate in result.candidates] if result.candidates else []
-    named = [dict(candidate.contributions) for candidate in result.candidates]
-    parts = list(dict.fromkeys(name for each in named for name in each))
-    rows = result.candidates
-    columns: dict[str, pl.Series] = {
-        "rank": pl.Series([row.rank for row in rows], dtype=pl.Int64),
-        "symbol": pl.Series([row.symbol for row in rows], dtype=pl.String),
-        "sector": pl.Series([result.sectors[col] if result.sectors else "" for col in cols], dtype=pl.String),
-        "score": pl.Series([row.score for row in rows], dtype=pl.Float64),
-        "entry": pl.Series([row.price for row in rows], dtype=pl.Float64),
-        "stop": pl.Series([float(result.stop[col]) for col in cols], dtype=pl.Float64),
-        "target": pl.Series([float(result.target[col]) for col in cols], dtype=pl.Float64),
-        "atr": pl.Series([row.atr for row in rows], dtype=pl.Float64),
-        "freshness_s": pl.Series([row.freshness_s for row in rows], dtype=pl.Float64),
-    }
-    for name in parts:
-        columns[f"{name}_points"] = pl.Series([each.get(name) for each in named], dtype=pl.Float64)
-    for name, values in result.values.items():
-        columns[name] = pl.Series([float(values[col]) for col in cols], dtype=pl.Float64).fill_nan(None)
-    return pl.DataFrame(columns)
+    """Return the candidates, best first: ``result.columns()`` as a frame."""
+    whole: dict[str, Any] = {"rank": pl.Int64, "symbol": pl.String, "sector": pl.String}
+    columns = result.columns()
+    return pl.DataFrame(
+        {name: pl.Series(values, dtype=whole.get(name, pl.Float64)) for name, values in columns.items()}
+    )
 
 
 def excluded_table(result: ScanResult) -> pl.DataFrame:
