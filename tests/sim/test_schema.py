@@ -74,6 +74,16 @@ def test_numbers_stay_inside_their_bounds(score: float, kind: str, low: int | No
     assert high is None or number <= high
 
 
+def test_neighbours_tell_of_different_facts_in_words() -> None:
+    asked = write(msgspec.json.schema(Thesis))["questions"]
+    assert asked[0]["question"] != asked[1]["question"]
+    fields = {"type": "object", "properties": {"bull_case": {"type": "string"}, "bear_case": {"type": "string"}}}
+    facts = facts_of("revenue_growth_pct: 12.5\nmax_drawdown_pct: 31")
+    case = write(fields, View(0.5, facts, (), "IBM", "key"))
+    assert case["bull_case"] == "revenue growth at 12.5 % speaks for IBM."
+    assert case["bear_case"] == "max drawdown at 31 % speaks against IBM."
+
+
 def test_exclusive_bounds_are_not_touched() -> None:
     schema = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
     assert 0 < write(schema, view(-1.0)) < write(schema, view(1.0)) < 1
@@ -119,8 +129,8 @@ def test_words_fit_their_length() -> None:
 
 def test_bull_and_bear_are_told_apart() -> None:
     answer = write({"type": "object", "properties": {"bull": {"type": "string"}, "bear": {"type": "string"}}})
-    assert "revenue_growth_pct" in answer["bull"]
-    assert "max_drawdown_pct" in answer["bear"] or "against" in answer["bear"]
+    assert "revenue growth" in answer["bull"]
+    assert "max drawdown" in answer["bear"] or "against" in answer["bear"]
     assert json.dumps(answer) == json.dumps(
         write({"type": "object", "properties": {"bull": {"type": "string"}, "bear": {"type": "string"}}})
     )

@@ -40,17 +40,32 @@ class TooLarge(Exception):
     """The body exceeds the bound."""
 
 
-class _Refusal(msgspec.Struct):
-    """What vendors say when they refuse."""
+class _Words(msgspec.Struct):
+    """What went wrong."""
 
     message: str
+
+
+class _Refusal(msgspec.Struct):
+    """What vendors say when they refuse: at the top, or as OpenAI does under ``error``."""
+
+    message: str = ""
+    error: _Words | str | None = None
+
+    @property
+    def words(self) -> str:
+        """Whichever is there; empty for neither."""
+        said = self.error.message if isinstance(self.error, _Words) else self.error
+        return self.message or said or ""
 
 
 def message(response: Response, host: Host, request: Request) -> str:
     """Return the vendor's own words on a refusal: one printable line of bounded length, without our secrets."""
     try:
-        text = decode(response, _Refusal).message
+        text = decode(response, _Refusal).words
     except BadMessage:
+        text = ""
+    if not text:
         text = response.body[:_LONGEST_WORDS].decode("utf-8", "replace")
     text = request.redact(host.redact(text[:_LONGEST_WORDS]))
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200] or "no message"

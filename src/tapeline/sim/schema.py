@@ -18,6 +18,8 @@ from tapeline.sim.wire import WireError
 
 MAX_DEPTH = 16
 MAX_ITEMS = 64
+_UNITS = {"pct": " %", "usd": " dollars", "bps": " basis points", "days": " days", "ratio": "", "frac": ""}
+"""Ending of a fact's name -> what stands behind its number."""
 LISTED = 3
 """Items of a list whose schema does not say how many."""
 
@@ -56,6 +58,7 @@ class Writer:
     def __init__(self, schema: Mapping[str, Any], view: View) -> None:
         self._root = schema
         self._view = view
+        self._told: set[str] = set()
 
     def write(self) -> Any:
         """Return a value that the schema accepts."""
@@ -80,7 +83,7 @@ class Writer:
             case "array":
                 return self._list(schema, name, path, depth)
             case "string":
-                return self._text(schema, name, path)
+                return self._text(schema, name)
             case "number":
                 return round(self._number(schema), 4)
             case "integer":
@@ -153,30 +156,40 @@ class Writer:
             high = low + 2.0 if low < 0 else low + (10.0 if whole else 1.0)
         return min(max(low + (high - low) * (self._view.score + 1.0) / 2.0, low), high)
 
-    def _text(self, schema: Mapping[str, Any], name: str, path: str) -> str:
+    def _text(self, schema: Mapping[str, Any], name: str) -> str:
         if _cites(name) and self._view.tags:
             return self._view.tags[0]
-        text = _sentence(self._view, name.lower(), path)
+        text = self._sentence(name.lower())
         low, high = int(schema.get("minLength", 0)), int(schema.get("maxLength", 1_000))
         return text.ljust(low, ".")[:high]
 
+    def _sentence(self, name: str) -> str:
+        """Return a plain sentence that fits the name of its field, on a fact that the answer has not told yet."""
+        view = self._view
+        sign = 1 if "bull" in name or "upside" in name else -1 if "bear" in name or "risk" in name else 0
+        side = sign or (1 if view.score >= 0 else -1)
+        said = strongest(view.facts, side) + ([] if sign else strongest(view.facts, -side))
+        said = said or strongest(view.facts, -side)
+        if not said:
+            return f"The text gives no figures on {view.topic}."
+        fact = next((one for one in said if one.name not in self._told), said[0])
+        self._told.add(fact.name)
+        if "question" in name:
+            return f"How much does {_shown(fact)} matter for {view.topic}?"
+        if "catalyst" in name:
+            return f"A change of {_shown(fact)}"
+        leaning = "speaks for" if fact.points > 0 else "speaks against"
+        same = [one for one in said if one.points * fact.points > 0 and one.name != fact.name]
+        others = f"; so does {_shown(same[0])}" if same else ""
+        return f"{_shown(fact)} {leaning} {view.topic}{others}."
 
-def _sentence(view: View, name: str, path: str) -> str:
-    """Return a plain sentence that fits the name of its field."""
-    sign = 1 if "bull" in name or "upside" in name else -1 if "bear" in name or "risk" in name else 0
-    side = sign or (1 if view.score >= 0 else -1)
-    said = strongest(view.facts, side) or strongest(view.facts, -side)
-    if not said:
-        return f"The text gives no figures on {view.topic}."
-    fact = said[int(draw(view.key, path) * min(len(said), LISTED))] if "[" in path else said[0]
-    shown = f"{fact.name} at {fact.value:g}"
-    if "question" in name:
-        return f"How much does {shown} matter for {view.topic}?"
-    if "catalyst" in name:
-        return f"A change of {fact.name}, now {fact.value:g}"
-    leaning = "speaks for" if fact.points > 0 else "speaks against"
-    others = "" if len(said) < 2 else f"; so does {said[1].name} at {said[1].value:g}"
-    return f"{shown} {leaning} {view.topic}{others}."
+
+def _shown(fact: Fact) -> str:
+    """Return a fact in words: its unit stands behind the number."""
+    name, _, unit = fact.name.rpartition("_")
+    if name and unit in _UNITS:
+        return f"{name.replace('_', ' ')} at {fact.value:,g}{_UNITS[unit]}"
+    return f"{fact.name.replace('_', ' ')} at {fact.value:,g}"
 
 
 def _cites(name: str) -> bool:
