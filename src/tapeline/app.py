@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -60,6 +61,7 @@ from tapeline.scan.factors import check_weights
 from tapeline.store.journal import Journal
 from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.limits import connect_limits
+from tapeline.streams.marks import Marks
 from tapeline.streams.store import LaneProgress
 from tapeline.streams.valkey import connect
 from tapeline.streams.worker import serve_worker, worker_count
@@ -242,7 +244,7 @@ class Workers:
     def _start(self, number: int) -> Child:
         name = f"worker-{number}"
         argv = [sys.executable, "-m", "tapeline.cli", "process", *self._address, "--name", name]
-        argv += ["--config", str(self._home.settings_path)]
+        argv += ["--config", str(self._home.settings_path), "--marks", str(self._home.marks_path)]
         return spawn(argv, name=name, log_path=self._home.log_path(name), drain_s=self._drain_s)
 
     async def watch(self, say: Say) -> None:
@@ -398,10 +400,10 @@ async def _model_url(config: Config, model: Outcome[Child]) -> Outcome[str]:
     return value_of(msgspec.json.decode(line, type=ModelReady).url, source="llm")
 
 
-def work(config: Config, address: str, name: str) -> None:
-    """Be a worker process: own lanes of the server at ``address`` until told to end."""
-    ttl_s = config.live.hot_ttl_s
-    serve_worker(address, name, config.streams, lambda _lane: LaneState(config.live), hot_ttl_s=ttl_s)
+def work(config: Config, address: str, name: str, marks_path: Path) -> None:
+    """Be a worker process: own lanes of the server at ``address`` until told to end; keep their marks in a folder."""
+    ttl_s, marks = config.live.hot_ttl_s, Marks(marks_path, address)
+    serve_worker(address, name, config.streams, lambda _lane: LaneState(config.live), hot_ttl_s=ttl_s, marks=marks)
 
 
 async def lane_progress(address: str, home: Home) -> list[LaneProgress]:

@@ -26,6 +26,8 @@ from tapeline.core.types import NS_PER_S
 from tapeline.live.state import LaneState
 from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.ingress import Ingress, MemoryIngress, ValkeyIngress
+from tapeline.streams.keys import rows
+from tapeline.streams.marks import Marks
 from tapeline.streams.memory import MemoryLaneStore
 from tapeline.streams.store import LaneStore
 from tapeline.streams.valkey import ValkeyLaneStore, connect
@@ -138,3 +140,50 @@ async def test_a_loss_of_power_loses_the_tail_of_the_log_and_says_so(anyio_backe
             async with connect(str(folder / "valkey.sock")) as store:
                 await ValkeyIngress(store).write(ticks(2))
                 await settle(ValkeyIngress(store), store)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.anyio
+async def test_after_a_loss_of_power_that_nobody_survives_what_is_cut_is_told(anyio_backend: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="tl-") as short:
+        folder = Path(short)
+        start = partial(start_worker, folder / "valkey.sock", CONFIG, folder / "worker.log")
+        async with AsyncExitStack() as stack:
+            stack.enter_context(anyio.fail_after(90))
+            server = await stack.enter_async_context(AsyncExitStack())
+            await server.enter_async_context(embedded_valkey(folder))
+            child, pid = await anyio.to_thread.run_sync(start)
+            stack.callback(lambda: child.terminate())
+            async with connect(str(folder / "valkey.sock")) as store:
+                await ValkeyIngress(store).write(ticks(0))
+                await settle(ValkeyIngress(store), store)
+                lasts = [(await store.progress(lane)).last_id for lane in range(CONFIG.lanes)]
+                marks = Marks(folder / "marks", str(folder / "valkey.sock"))
+                while [marks.read(lane) for lane in range(CONFIG.lanes)] != lasts:
+                    await anyio.sleep(0.05)
+                os.kill(pid, signal.SIGKILL)
+                os.kill(await server_pid(store), signal.SIGKILL)
+            await anyio.to_thread.run_sync(child.terminate)
+            await server.aclose()
+            cut_last_entry(folder)
+            await server.enter_async_context(embedded_valkey(folder))
+            async with connect(str(folder / "valkey.sock")) as store:
+                found = [(await store.progress(lane)).last_id for lane in range(CONFIG.lanes)]
+                behind = [lane for lane in range(CONFIG.lanes) if found[lane] != lasts[lane]]
+                child, _ = await anyio.to_thread.run_sync(start)
+                while len(alerts := await store.read_alerts(count=10)) < len(behind):
+                    await anyio.sleep(0.05)
+                await settle(ValkeyIngress(store), store)
+        assert behind
+        assert sorted(name for name, _ in alerts) == [f"lane-{lane}:lost_data:{lasts[lane]}" for lane in behind]
+        assert (folder / "worker.log").read_text().count("it lost what came between") == len(behind)
+
+
+def cut_last_entry(folder: Path) -> None:
+    """Cut the server's log just before the last entry that went into a lane."""
+    (log,) = (folder / "appendonlydir").glob("*.incr.aof")
+    said = log.read_bytes()
+    cut = max(said.rfind(b"XADD\r\n$%d\r\n%b" % (len(rows(k)), rows(k))) for k in range(CONFIG.lanes))
+    assert cut > 0
+    os.truncate(log, cut)

@@ -86,18 +86,22 @@ import os, sys
 import msgspec
 from tapeline.core.config import LiveConfig, StreamsConfig
 from tapeline.live.state import LaneState
+from pathlib import Path
+from tapeline.streams.marks import Marks
 from tapeline.streams.worker import serve_worker
 streams, live = msgspec.json.decode(sys.argv[2], type=tuple[StreamsConfig, LiveConfig])
 say_ready = lambda: print(os.getpid(), flush=True)
-serve_worker(sys.argv[1], "worker", streams, lambda lane: LaneState(live), on_ready=say_ready)
+marks = Marks(Path(sys.argv[3]), sys.argv[1])
+serve_worker(sys.argv[1], "worker", streams, lambda lane: LaneState(live), marks=marks, on_ready=say_ready)
 """
 
 
 def start_worker(socket_path: Path, config: StreamsConfig, log_path: Path) -> tuple[Child, int]:
     """Start a worker process; return it and the process id of the worker itself, not of its guard."""
     source = Path(sys.modules[LaneState.__module__].__file__ or "").parents[2]
+    settings = msgspec.json.encode((config, PLAIN)).decode()
     child = spawn(
-        [sys.executable, "-c", WORKER, str(socket_path), msgspec.json.encode((config, PLAIN)).decode()],
+        [sys.executable, "-c", WORKER, str(socket_path), settings, str(log_path.with_name("marks"))],
         name="worker",
         log_path=log_path,
         pipe_stdout=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,9 @@ def process(
     address: Annotated[str, typer.Option(help="Stream server; that of the running node by default.")] = "",
     name: Annotated[str, typer.Option(help="What the worker is called in logs and leases.")] = "worker",
     workers: Annotated[int, typer.Option(min=0, max=64, help="Processes; 0 takes 70 % of the cores.")] = 1,
+    marks: Annotated[
+        Path | None, typer.Option(help="Where it is kept how far lanes were applied; in the home by default.")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Be one worker of a node, or several, on this machine or another, until stopped."""
@@ -32,7 +36,7 @@ def process(
     settings = load_settings(config).config
     where = address or stream_address(settings, os.environ)
     if workers == 1:
-        work(settings, where, name)
+        work(settings, where, name, marks or default_home(os.environ).marks_path)
         return
     with start_stream_processor(where, workers or None, config=config) as running:
         running.wait()

@@ -59,6 +59,11 @@ class Home:
         return self.path / "valkey"
 
     @property
+    def marks_path(self) -> Path:
+        """Folder of the marks: how far lanes were applied, kept outside the stream server."""
+        return self.path / "marks"
+
+    @property
     def run_path(self) -> Path:
         """Folder of what lives only as long as a node: lock, socket, note."""
         return self.path / "run"

@@ -23,6 +23,7 @@ from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import Unavailable
 from tapeline.streams.ingress import Ingress, ValkeyIngress
 from tapeline.streams.lane_task import EntryFailed, LaneCounts, LaneTask, PoisonedLane
+from tapeline.streams.marks import Marks
 from tapeline.streams.processor import ProcessorFactory
 from tapeline.streams.router import Router
 from tapeline.streams.store import BEGINNING, LaneStore, LeaseLost
@@ -58,6 +59,8 @@ class Worker:
         Life of hot state in seconds.
     ingress
         What it routes when nobody else does; None for no routing.
+    marks
+        Where it keeps, outside the server, how far lanes were applied; None for nowhere.
     poisoned
         Why it stopped by itself, if it did.
     lost
@@ -70,6 +73,7 @@ class Worker:
     worker_id: str
     hot_ttl_s: float = 86_400.0
     ingress: Ingress | None = None
+    marks: Marks | None = None
     poisoned: PoisonedLane | None = None
     lost: int = 0
     _tasks: dict[int, LaneTask] = field(default_factory=dict)
@@ -149,9 +153,13 @@ class Worker:
             if len(self._tasks) >= share:
                 break
             if lane not in self._tasks and await self.store.lease(lane, self.worker_id, life_s):
-                task = LaneTask(self.store, lane, self.worker_id, self.factory, self.config, hot_ttl_s=self.hot_ttl_s)
+                task = self._task_of(lane)
                 self._tasks[lane] = task
                 group.start_soon(self._keep, lane, task, name=f"lane-{lane}")
+
+    def _task_of(self, lane: int) -> LaneTask:
+        how = (self.store, lane, self.worker_id, self.factory, self.config)
+        return LaneTask(*how, hot_ttl_s=self.hot_ttl_s, marks=self.marks)
 
     async def _keep(self, lane: int, task: LaneTask) -> None:
         """Run one lane's task to its end, whichever it is, and give the lane back if it is still ours."""
@@ -219,6 +227,7 @@ def serve_worker(
     factory: ProcessorFactory,
     *,
     hot_ttl_s: float = 86_400.0,
+    marks: Marks | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Be a worker process: own lanes of the server at ``address`` until SIGTERM or SIGINT, then save and leave.
@@ -235,6 +244,8 @@ def serve_worker(
         Makes the processor of a lane.
     hot_ttl_s
         Life of hot state in seconds.
+    marks
+        Where it is kept, outside the server, how far lanes were applied; None for nowhere.
     on_ready
         Called once, after the first round of leases.
 
@@ -253,7 +264,7 @@ def serve_worker(
             await store.claim_lanes(config.lanes)
             for warning in await store.check_durability():
                 log.warning("%s", warning)
-            worker = Worker(store, factory, config, unique_id, hot_ttl_s, ValkeyIngress(store))
+            worker = Worker(store, factory, config, unique_id, hot_ttl_s, ValkeyIngress(store), marks)
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async with anyio.create_task_group() as listening:
                     listening.start_soon(_stop_at_signal, signals, worker)
