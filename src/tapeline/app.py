@@ -36,8 +36,10 @@ from tapeline.core.config.secrets import (
 from tapeline.core.config.web import WebConfig
 from tapeline.core.errors import BadInput, ConfigError, PortInUse, ProcessDied
 from tapeline.core.home import Home, NodeNote
+from tapeline.core.instruments import underlying_of
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.process import Child, spawn
+from tapeline.core.types import MINUTE_S, NS_PER_S
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.http import Host
 from tapeline.feed.llm import ChatModel, llm_feed, llm_host
@@ -60,9 +62,10 @@ from tapeline.loop.show import Board
 from tapeline.scan.factors import check_weights
 from tapeline.store.journal import Journal
 from tapeline.streams.embedded import embedded_valkey
+from tapeline.streams.lanes import Publisher
 from tapeline.streams.limits import connect_limits
 from tapeline.streams.marks import Marks
-from tapeline.streams.store import LaneProgress
+from tapeline.streams.store import LaneProgress, LaneStore
 from tapeline.streams.valkey import connect
 from tapeline.streams.worker import serve_worker, worker_count
 from tapeline.thesis.discovery import TalkSource
@@ -151,11 +154,11 @@ async def open_desk(
         home.write_note(msgspec.structs.replace(note, valkey=address, simulator=simulator.url if simulator else ""))
         config = _asking(config, simulator)
         calendar = SessionCalendar()
-        clock = await _clock(stack, config, calendar, simulator)
+        store = await stack.enter_async_context(connect(address))
+        clock = await _clock(stack, config, calendar, simulator, store, say)
         # A replay's simulator counts for itself, on its own clock; a vendor counts whatever is sent with our key.
         state = None if replay else await stack.enter_async_context(connect_limits(address))
         asked = await open_vendors(stack, config, keys, environ, clock, model, replay=replay, state=state)
-        store = await stack.enter_async_context(connect(address))
         async with anyio.create_task_group() as watching:
             watching.start_soon(workers.watch, say)
             desk = Desk(config, clock, calendar, asked.vendors, store, journal, asked.research)
@@ -298,12 +301,21 @@ def _asking(config: Config, simulator: Simulator | None) -> Config:
 
 
 async def _clock(
-    stack: AsyncExitStack, config: Config, calendar: SessionCalendar, simulator: Simulator | None
+    stack: AsyncExitStack,
+    config: Config,
+    calendar: SessionCalendar,
+    simulator: Simulator | None,
+    store: LaneStore,
+    say: Say,
 ) -> Clock:
+    """Return the clock. The pace of a replay begins where there is something to watch: at what the lanes have not."""
     if simulator is None:
         return SystemClock()
     open_ns = calendar.session(config.replay.day).open_ns
-    authority = ReplayAuthority(simulator.url, speed=config.replay.speed, open_ns=open_ns)
+    covered_ns = await Publisher(store, config.streams.lanes, underlying_of).open() or open_ns
+    if covered_ns > open_ns:
+        say(f"the replay goes on after its first {(covered_ns - open_ns) // (MINUTE_S * NS_PER_S)} minutes")
+    authority = ReplayAuthority(simulator.url, speed=config.replay.speed, open_ns=max(open_ns, covered_ns))
     return LogicalClock(simulator.now_ns, await stack.enter_async_context(authority))
 
 
