@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from tapeline.core.calendar import SessionCalendar
 from tapeline.sim import alpaca_data, alpaca_trading
+from tapeline.sim.alpaca_options import AlpacaOptions
 from tapeline.sim.alpaca_stream import AlpacaStream
 from tapeline.sim.clock import START_OF_DAY, ReplayClock, new_york_day, new_york_ns
 from tapeline.sim.door import Door, Family
@@ -102,6 +103,7 @@ def _vendor_routes(door: Door, tape: Tape, calendar: SessionCalendar, settings: 
         door.route("/v2/stocks/quotes/latest", data.latest_quotes, of_data),
         door.route("/v2/stocks/snapshots", data.snapshots, of_data),
         door.route("/v2/stocks/{symbol}/bars", data.symbol_bars, of_data),
+        door.route("/v1beta1/options/snapshots/{underlying}", AlpacaOptions(tape).chain, of_data),
         door.route("/v1/corporate-actions", data.corporate_actions, of_data),
         door.route("/v2/assets", trading.assets, of_trading),
         door.route("/v2/assets/{symbol_or_id}", trading.asset, of_trading),
