@@ -50,6 +50,14 @@ def test_keeping_everybody_is_the_full_scan() -> None:
     assert recall(lazy, full) == 1.0
 
 
+def test_keeping_all_that_are_ranked_is_the_full_scan_though_the_others_are_not_asked() -> None:
+    config = msgspec.structs.replace(CONFIG, lazy_keep=40, where="rsi_14 > 50")
+    full = run_scan(HISTORY.grid, config, QUICK, models=models(), about=HISTORY.about).result
+    lazy = scan_lazily(HISTORY.grid, config, QUICK, models=models(), about=HISTORY.about).result
+    assert 5 < full.n_scored < len(full.symbols)
+    assert lazy.candidates == full.candidates
+
+
 def test_recall_is_the_share_of_the_full_scan_s_winners() -> None:
     full = run_scan(HISTORY.grid, CONFIG, QUICK, models=models()).result
     half = replace(full, candidates=full.candidates[:5])

@@ -15,7 +15,6 @@ import msgspec
 import typer
 
 import tapeline
-from tapeline.cli.report import print_report
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.cli.show import Progress
 from tapeline.cli.stopping import until_stopped
@@ -75,6 +74,7 @@ def with_choices(loaded: Loaded, llm: Llm | None, mode: Mode | None) -> Config:
 
 async def _replay(config: Config, home: Home, export: Path | None, as_json: bool, stay: bool) -> None:
     from tapeline.app import open_desk
+    from tapeline.cli.report import print_report
     from tapeline.core.clock import actor
     from tapeline.grid.about import load_about
     from tapeline.loop.opening import open_book

@@ -61,7 +61,7 @@ def scan_lazily(
         as_of_ns=as_of_ns,
         own=own,
         predict=_only(asked, predict),
-        among=None if asked.all() else sample,
+        among=None if asked[np.isfinite(first.scores)].all() else sample,
         phase=phase,
     )
     note = (
