@@ -77,6 +77,16 @@ def test_sync_fetches_what_is_missing_and_nothing_twice(polling: Shell) -> None:
 
 
 @pytest.mark.process
+def test_sync_keeps_the_options_of_named_symbols_and_says_who_has_none(polling: Shell) -> None:
+    told = json.loads(polling("sync", "--symbols", "AAPL,NOPE", "--sessions", "5", "--options", "--json").out)
+    kept = json.loads((polling.home / "market" / "options.json").read_text())
+    assert len(kept) == told["options"] > 100
+    assert {(one["underlying"], one["label"]) for one in kept} == {("AAPL", "simulated")}
+    assert {"symbol": "NOPE", "reason": "options: NOPE has no options then"} in told["missing"]
+    assert "--options needs --symbols" in polling.refuses("sync", "--options")
+
+
+@pytest.mark.process
 def test_a_second_choice_steps_in_under_its_own_name(polling: Shell, vendor: str) -> None:
     polling.patch.setenv("TAPELINE_FEED__ALPACA__FEED", "sip")  # which the simulated account has no right to
     polling.patch.setenv("TAPELINE_FEED__YAHOO__BASE_URL", vendor)

@@ -16,6 +16,7 @@ from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.cli.show import Progress
 from tapeline.cli.stopping import until_stopped
 from tapeline.core.config import Config
+from tapeline.core.errors import BadInput
 from tapeline.core.home import Home, default_home
 from tapeline.core.types import DAY_S, NS_PER_S, BarFrame
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tapeline.cli.vendor import Vendor
     from tapeline.store.journal import Journal
 
+YEAR = dt.timedelta(days=365)
 NEAR = dt.timedelta(days=10)
 """A symbol that did not trade on the very first days reaches back far enough."""
 
@@ -35,17 +37,24 @@ def add_to(app: typer.Typer) -> None:
 def sync(
     symbols: SymbolsOption = "",
     sessions: Annotated[int, typer.Option(min=1, max=5_000, help="Daily bars of each symbol.")] = 300,
+    options: Annotated[
+        bool, typer.Option("--options", help="Option contracts of --symbols, too; one request or more each.")
+    ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Fetch what is missing of the market's list, its daily bars and its corporate actions; can be broken off."""
     settings = load_settings(config).config
     wanted = tuple(symbol for part in symbols.split(",") if (symbol := part.strip().upper()))
-    work = partial(_sync, settings, default_home(os.environ), wanted, sessions, as_json)
+    if options and not wanted:
+        raise BadInput("--options needs --symbols: the whole market's options would take a request or more a symbol")
+    work = partial(_sync, settings, default_home(os.environ), wanted, sessions, options, as_json)
     anyio.run(until_stopped, work)
 
 
-async def _sync(config: Config, home: Home, wanted: tuple[str, ...], sessions: int, as_json: bool) -> None:
+async def _sync(
+    config: Config, home: Home, wanted: tuple[str, ...], sessions: int, options: bool, as_json: bool
+) -> None:
     from tapeline.cli.vendor import open_vendor
     from tapeline.store.journal import Journal
 
@@ -55,6 +64,8 @@ async def _sync(config: Config, home: Home, wanted: tuple[str, ...], sessions: i
             open_vendor(config, os.environ) as vendor,
         ):
             told = await _bring_up_to_date(vendor, journal, home, wanted, sessions, quiet=as_json)
+            if options:
+                told["options"] = await _options(vendor, home, wanted, told["missing"])
     if as_json:
         typer.echo(msgspec.json.encode(told).decode())
         return
@@ -62,6 +73,8 @@ async def _sync(config: Config, home: Home, wanted: tuple[str, ...], sessions: i
         f"{told['symbols']} symbols until {told['until']}: {told['bars']} bars fetched, {told['complete']} symbols "
         f"were complete, {len(told['missing'])} missing, {told['splits']} splits, {told['requests']} requests"
     )
+    if "options" in told:
+        typer.echo(f"{told['options']} option contracts")
     for what, names in told["changes"].items():
         if names:
             typer.echo(f"{what}: {', '.join(str(name) for name in names[:20])}{' ...' if len(names) > 20 else ''}")
@@ -116,6 +129,22 @@ async def _bring_up_to_date(
         "requests": vendor.bars.requests,
         "notes": [unchecked] if unchecked else [],
     }
+
+
+async def _options(vendor: Vendor, home: Home, wanted: tuple[str, ...], missing: list[dict[str, str]]) -> int:
+    """Keep the chains of ``wanted`` until a year from now; return the contracts, and say who has none."""
+    from tapeline.feed.assets import write_json
+    from tapeline.feed.vendors.alpaca_options import AlpacaOptions, OptionQuote
+
+    asked = AlpacaOptions(vendor.gateway)
+    found: list[OptionQuote] = []
+    today = vendor.calendar.next_session(vendor.clock.now_ns()).day
+    for symbol in wanted:
+        chain = await asked.fetch_chain(symbol, today, today + YEAR)
+        found += chain.value or ()
+        missing += [] if chain.is_value else [{"symbol": symbol, "reason": f"options: {chain.reason}"}]
+    write_json(home.path / "market" / "options.json", found)
+    return len(found)
 
 
 def _last_day(vendor: Vendor) -> dt.date:
