@@ -1,0 +1,72 @@
+"""``ticks``, ``lanes`` and ``dlq`` at a real stream server: a file goes in, what is there can be seen and dropped."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from tests.cli.shell import Shell
+
+from tapeline.streams.embedded import embedded_valkey
+from tapeline.streams.keys import PAYLOAD, REASON, ROUTER_DEAD
+from tapeline.streams.valkey import connect
+
+CSV = "symbol,price,volume,time\nA,10,5,1600000000\nA,11,5,1600000060\nB,7,1,1600000061\n"
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[BlockingPortal, str]]:
+    with (
+        tempfile.TemporaryDirectory(prefix="tl-") as short,
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(embedded_valkey(Path(short))) as running,
+    ):
+        yield portal, str(running.socket_path)
+
+
+@pytest.mark.process
+def test_a_file_is_loaded_seen_as_waiting_and_replayed_the_same_twice(
+    shell: Shell, server: tuple[BlockingPortal, str], tmp_path: Path
+) -> None:
+    _, address = server
+    (tmp_path / "ticks.csv").write_text(CSV)
+    loaded = json.loads(shell("ticks", "load", str(tmp_path / "ticks.csv"), "--address", address, "--json").out)
+    assert loaded["ticks"] == 3
+    seen = json.loads(shell("lanes", "--address", address, "--json").out)
+    assert seen["ingress"]["last_id"] == loaded["last_id"]
+    assert seen["ingress"]["lag"] > 0
+    first, second = (shell("ticks", "replay", "--address", address, "--json").out for _ in range(2))
+    assert json.loads(first)["ticks"] == 3
+    assert first == second
+    nothing = shell("ticks", "replay", "--to", "2001-01-01T00:00:00+00:00", "--address", address, "--json").out
+    assert json.loads(nothing)["ticks"] == 0
+
+
+@pytest.mark.process
+def test_a_dead_letter_is_listed_and_dropped(shell: Shell, server: tuple[BlockingPortal, str]) -> None:
+    portal, address = server
+
+    async def bury() -> None:
+        async with connect(address) as store:
+            await store.append(ROUTER_DEAD, [{REASON: b"no tick", PAYLOAD: b"x"}])
+
+    assert shell("dlq", "list", "--address", address).out == "there are no dead letters\n"
+    portal.call(bury)
+    told = json.loads(shell("dlq", "list", "--address", address, "--json").out)
+    assert told["reason"] == "no tick"
+    assert "there is no dead letter" in shell.refuses("dlq", "drop", "0/1-1", "--address", address)
+    assert shell("dlq", "drop", told["letter"], "--address", address).out == "1 letters were dropped\n"
+    assert shell("dlq", "list", "--address", address).out == "there are no dead letters\n"
+
+
+@pytest.mark.parametrize(("moment", "why"), [("noon", "is not a moment"), ("2026-01-05T14:30:00", "has no time zone")])
+def test_a_moment_that_is_none_is_refused(shell: Shell, moment: str, why: str) -> None:
+    assert why in shell.refuses("ticks", "replay", "--from", moment, "--address", "/nowhere")
+
+
+def test_a_file_that_is_not_there_is_refused(shell: Shell) -> None:
+    assert "there is no file" in shell.refuses("ticks", "load", "/no/such.csv", "--address", "/nowhere")
