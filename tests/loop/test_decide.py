@@ -155,6 +155,28 @@ def test_a_fresh_dossier_and_the_tape_make_an_order_between_two_scans_where_they
     at_minute_5(town, main)
 
 
+def test_a_dossier_of_hours_ago_still_votes_and_its_symbol_is_looked_at_though_no_candidate(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    town.market.titles.clear()
+
+    async def main(desk: Desk, book: Book) -> None:
+        first = await decide(desk, book, AS_OF_NS, with_scan=True)
+        assert first.signals == ()
+        unseen = sorted(set(book.symbols) - {name for name, _ in first.refused})
+        for symbol in ("CCC", *unseen):
+            kept = kept_dossier(symbol, 0.95, "buy")
+            old = replace(kept.dossier, as_of_ns=AS_OF_NS - 200 * MINUTE_NS)
+            book.dossiers[symbol] = replace(kept, dossier=old)
+        record = await decide(desk, book, AS_OF_NS, with_scan=True)
+        assert {vote.group for signal in record.signals for vote in signal.votes} == {"tape", "thesis"}
+        assert "CCC" in {signal.symbol for signal in record.signals}
+        looked_at = {signal.symbol for signal in record.signals} | {name for name, _ in record.refused}
+        assert unseen
+        assert set(unseen) <= looked_at
+
+    at_minute_5(town, main)
+
+
 @dataclass(frozen=True)
 class _Source:
     """Answers what it was told to."""

@@ -114,20 +114,21 @@ class Counted:
 async def _signals(
     desk: Desk, book: Book, record: CycleRecord, *, with_scan: bool, fresh: Sequence[str]
 ) -> tuple[CycleRecord, tuple[Signal, ...]]:
-    """Scan, ask the sources about the candidates, what is held and what has a dossier, and form signals.
+    """Scan, ask the sources about the candidates, what is held and what a dossier has a side on, and form signals.
 
     Between two scans it is only the fresh dossiers' symbols that are decided on; the record then holds their readings.
     """
     config = desk.config
     held = sorted(book.portfolio.positions)
     started = time.perf_counter()
-    asked = sorted({*held, *fresh})
+    taken = [symbol for symbol, kept in book.dossiers.items() if kept.dossier.action != "hold"]
+    asked = sorted({*held, *fresh, *taken})
     scanned = scan(book.days, book.minutes, config.scan, record.as_of_ns, session=book.session, also=asked)
     book.tally.scan_ms.append(1e3 * (time.perf_counter() - started))
     if with_scan:
         shown = book.candidates = scanned.candidates
         book.tally.candidates.update(candidate.symbol for candidate in shown)
-        symbols = list(dict.fromkeys([*(candidate.symbol for candidate in shown), *held, *fresh]))
+        symbols = list(dict.fromkeys([*(candidate.symbol for candidate in shown), *held, *fresh, *sorted(taken)]))
     else:
         shown = tuple(candidate for candidate in scanned.asked if candidate.symbol in fresh)
         symbols = list(fresh)

@@ -41,7 +41,8 @@ async def run_session(desk: Desk, book: Book, on_minute: OnMinute, board: Board 
     """Run the session from now to its close. The caller must be an actor of the desk's clock.
 
     A replay that is started again goes on after what is covered: its clock has begun anew, the lanes have not. A run
-    from discovery to trade that has not ended by the close is given up then. ``board`` shows all of it.
+    from discovery to trade that has not ended by the close is given up then. ``board`` shows all of it. A minute whose
+    bars are covered and whose decision a kill cut off is over: it is the next one that is decided on.
     """
     board = board or Board(desk.config)
     async with anyio.create_task_group() as group:
