@@ -62,7 +62,7 @@ async def test_openais_client_reads_a_stream(sim: Process) -> None:
         )
         words = [chunk.choices[0].delta.content or "" async for chunk in stream]
     assert len(words) > 3
-    assert "growth_pct" in "".join(words)
+    assert "growth at 4 %" in "".join(words)
 
 
 async def test_openais_client_understands_a_refusal(sim: Process) -> None:
