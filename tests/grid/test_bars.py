@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.kernels.market import DAY_NS, frame_of, grid_of, random_panel, symbols_of
 
 from tapeline.core.errors import BadInput, BadMessage
-from tapeline.core.types import BAR_FIELDS, NS_PER_S, BarFrame
+from tapeline.core.types import BAR_FIELDS, DAY_S, NS_PER_S, BarFrame, Label
 from tapeline.grid import Applied, BarGrid, UnknownIndicator, indicator_names, indicators
 from tapeline.grid.records import session_number
 
@@ -287,3 +287,21 @@ def test_empty_grid_answers_nan() -> None:
     assert np.isnan(indicators(grid, ["rsi_14"])["rsi_14"]).all()
     assert indicators(grid, ["rsi_14"], "all")["rsi_14"].shape == (0, 2)
     assert np.isnan(grid.last("close")).all()
+
+
+def test_a_whole_row_in_order_is_taken_in_like_the_same_row_shuffled() -> None:
+    rng = np.random.default_rng(3)
+    symbols = ("A", "B", "C", "D")
+    in_order, shuffled = (BarGrid.empty(symbols, 3) for _ in range(2))
+    for day in range(6):
+        close = rng.uniform(1.0, 2.0, 4)
+        low = np.where([False, day == 2, False, False], np.nan, close - 0.5)  # one is no bar
+        columns = {"open": close, "high": close + 0.5, "low": low, "close": close, "volume": close, "vwap": close}
+        head = (DAY_S, "sip", Label.REAL, day * DAY_S * NS_PER_S)
+        events = np.full(4, day * DAY_S * NS_PER_S)
+        frame = BarFrame(*head, symbols, events, **columns, trades=close, revision=np.full(4, day % 2))
+        assert in_order.apply(frame) == shuffled.apply(frame.take(np.array([2, 0, 3, 1])))
+        assert in_order.apply(frame) == shuffled.apply(frame)  # once more changes nothing
+    for name in BAR_FIELDS:
+        np.testing.assert_array_equal(in_order.field(name), shuffled.field(name))
+    np.testing.assert_array_equal(in_order.revisions(0, 3), shuffled.revisions(0, 3))

@@ -24,21 +24,12 @@ from tapeline.grid.anchors import Anchors
 from tapeline.grid.given import columns_given, events_given, whole_seconds
 from tapeline.grid.records import DAY_BEGINS_S, Applied, Snapshot
 from tapeline.grid.ring import NO_REVISION, Ring, close_gaps
-from tapeline.grid.universe import Universe
+from tapeline.grid.universe import Universe, first_words
 from tapeline.kernels.engine import CLOSE
 from tapeline.kernels.plan import Bars
 
 PRICES = ("open", "high", "low", "close", "vwap")
 _FIELD = {name: index for index, name in enumerate(BAR_FIELDS)}
-
-
-def _first_words(columns: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Return a mask of each column's first appearance."""
-    if (columns[1:] > columns[:-1]).all():  # symbols in the universe's order: the usual poll
-        return np.ones(len(columns), np.bool_)
-    once = np.zeros(len(columns), np.bool_)
-    once[np.unique(columns, return_index=True)[1]] = True
-    return once
 
 
 class BarGrid:
@@ -242,6 +233,8 @@ class BarGrid:
             return self._apply(frame)
 
     def _apply(self, frame: BarFrame) -> Applied:
+        if self._is_next_row(frame):
+            return self._append(frame)
         columns = self.universe.columns(frame.symbols)
         known = np.flatnonzero(columns >= 0)
         done = Applied(unknown=len(frame) - len(known))
@@ -255,7 +248,7 @@ class BarGrid:
                 continue
             done += Applied(rows=int(is_new))
             while len(rows):  # a symbol may stand in a frame several times: each pass takes its next word
-                once = _first_words(columns[rows])
+                once = first_words(columns[rows])
                 done += self._write(frame, position, rows[once], columns[rows[once]])
                 rows = rows[~once]
         return done
@@ -369,6 +362,26 @@ class BarGrid:
         self._ring.insert(row, event)
         self.anchors.changed(self.dropped + row)
         return row
+
+    def _is_next_row(self, frame: BarFrame) -> bool:
+        """Return whether a frame is the next bar of the whole universe in its order: the usual poll of a market."""
+        if frame.symbols != self.symbols or not len(frame):
+            return False
+        first, ring = int(frame.event_ns[0]), self._ring
+        is_later = not ring.n or first > ring.events[ring.slot(ring.n - 1)]
+        return is_later and bool((frame.event_ns == first).all()) and bool((frame.revision > NO_REVISION).all())
+
+    def _append(self, frame: BarFrame) -> Applied:
+        """Take in what ``_is_next_row``: field by field, with nothing to look up and nothing to compare."""
+        ring = self._ring
+        row = self._insert(ring.n, int(frame.event_ns[0]))
+        slot = ring.slot(row)
+        for index, name in enumerate(BAR_FIELDS):
+            ring.fields[index, slot] = getattr(frame, name)
+        close_gaps(ring.fields[:, slot])
+        ring.revision[slot] = frame.revision
+        self.anchors.changed(self.dropped + row)
+        return Applied(rows=1, new=len(frame))
 
     def _write(self, frame: BarFrame, row: int, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Applied:
         """Write bars of different symbols into one row where their revision is higher than the known one."""

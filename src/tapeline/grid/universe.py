@@ -57,3 +57,12 @@ class Universe:
         columns.flags.writeable = False
         self._last = (symbols, columns)
         return columns
+
+
+def first_words(columns: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return a mask of each column's first appearance."""
+    if (columns[1:] > columns[:-1]).all():  # symbols in the universe's order: the usual poll
+        return np.ones(len(columns), np.bool_)
+    once = np.zeros(len(columns), np.bool_)
+    once[np.unique(columns, return_index=True)[1]] = True
+    return once
