@@ -296,10 +296,9 @@ def test_a_whole_row_in_order_is_taken_in_like_the_same_row_shuffled() -> None:
     for day in range(6):
         close = rng.uniform(1.0, 2.0, 4)
         low = np.where([False, day == 2, False, False], np.nan, close - 0.5)  # one is no bar
-        columns = {"open": close, "high": close + 0.5, "low": low, "close": close, "volume": close, "vwap": close}
-        head = (DAY_S, "sip", Label.REAL, day * DAY_S * NS_PER_S)
-        events = np.full(4, day * DAY_S * NS_PER_S)
-        frame = BarFrame(*head, symbols, events, **columns, trades=close, revision=np.full(4, day % 2))
+        start_ns, revision = day * DAY_S * NS_PER_S, np.full(4, day % 2)
+        numbers = (close, close + 0.5, low, close, close, close, close)  # open, high, low, close, volume, vwap, trades
+        frame = BarFrame(DAY_S, "sip", Label.REAL, start_ns, symbols, np.full(4, start_ns), *numbers, revision)
         assert in_order.apply(frame) == shuffled.apply(frame.take(np.array([2, 0, 3, 1])))
         assert in_order.apply(frame) == shuffled.apply(frame)  # once more changes nothing
     for name in BAR_FIELDS:
