@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from tapeline.core.config import LoopConfig
 from tapeline.core.types import Dossier
 from tapeline.loop.board import LoopStatus
 from tapeline.loop.desk import Book
+from tapeline.loop.pages import dossier_of
 from tapeline.loop.session import run_session
 from tapeline.loop.show import Board
 from tapeline.store import queries
@@ -108,6 +110,14 @@ def test_the_journal_has_every_step_and_every_stage_once(calm: tuple[Thinkers, D
         assert [moments[ticker.symbol, stage] for stage, _ in ticker.history] == [ns for _, ns in ticker.history]
     assert ("", "started") in moments
     assert ("", "finished") in moments
+
+
+def test_a_dossier_is_shown_as_soon_as_it_is_written_before_a_decision_looks_at_it(calm: tuple[Thinkers, Day]) -> None:
+    _, day = calm
+    made = {kept.dossier.symbol: kept.dossier for kept in day.dossiers}
+    assert day.book.written == made
+    undecided = replace(day.book, arrived=[], dossiers={})
+    assert all(dossier_of(undecided, symbol) == dossier for symbol, dossier in made.items())
 
 
 def test_a_dossier_is_not_read_before_it_was_ready(calm: tuple[Thinkers, Day]) -> None:

@@ -12,7 +12,7 @@ from tapeline.core.calendar import Session, SessionCalendar
 from tapeline.core.clock import Clock
 from tapeline.core.config import Config
 from tapeline.core.outcome import Outcome
-from tapeline.core.types import BarFrame, Candidate, CycleRecord, Fill, Headline, Label, Signal
+from tapeline.core.types import BarFrame, Candidate, CycleRecord, Dossier, Fill, Headline, Label, Signal
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.http import HostStats
 from tapeline.feed.poller import Poller
@@ -152,8 +152,9 @@ class Book:
         Dossiers that no decision has looked at yet, and the last one of each symbol that one has.
     previous
         Symbol to its close before this session.
-    candidates, signals, headlines, deals, curve
-        For those who watch: the last scan, today's signals by id, what the press said, the fills, the account.
+    candidates, signals, headlines, deals, curve, written
+        For those who watch: the last scan, today's signals by id, what the press said, the fills, the account, and the
+        dossiers of this life as they are made, which may be long before a decision looks at them.
     """
 
     session: Session
@@ -180,6 +181,7 @@ class Book:
     headlines: dict[str, tuple[Headline, ...]] = field(default_factory=dict)
     deals: list[Deal] = field(default_factory=list)
     curve: list[EquityPoint] = field(default_factory=list)
+    written: dict[str, Dossier] = field(default_factory=dict)
     alerts: tuple[str, ...] = ()
 
     def note_fills(self, fills: Sequence[Fill]) -> None:

@@ -111,6 +111,8 @@ def _holding(book: Book, symbol: str) -> Holding:
 
 def dossier_of(book: Book, symbol: str) -> Dossier | None:
     """Return the newest dossier of a symbol, decided on or not."""
+    if symbol in book.written:
+        return book.written[symbol]
     waiting = [kept for kept in book.arrived if kept.dossier.symbol == symbol]
     kept = waiting[-1] if waiting else book.dossiers.get(symbol)
     return None if kept is None else kept.dossier

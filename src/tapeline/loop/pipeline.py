@@ -180,6 +180,7 @@ class Pipeline:
         record = DossierRecord(self._request.run_id, self._clock.now_ns(), outcome.value)
         await self._desk.journal.write(JournalBatch(dossiers=(record,), stages=self._progress.take_events()))
         self._book.tally.dossiers += 1
+        self._book.written[collected.symbol] = outcome.value
         return value_of(record, source=ANALYSE, as_of_ns=record.ready_ns)
 
     def _watch(self, stage: str, item: Any, outcome: Outcome[Any] | None) -> None:
