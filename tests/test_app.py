@@ -1,12 +1,10 @@
-"""The composition root: names are checked before anything starts, and a worker that cannot live is given up."""
+"""The composition root: names are checked before anything starts, and who is asked depends on the keys."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import anyio
 import msgspec
@@ -17,10 +15,9 @@ from tapeline.core.clock import SystemClock
 from tapeline.core.config import Config, LiveConfig, LlmConfig
 from tapeline.core.config.secrets import AlpacaKeys
 from tapeline.core.config.web import WebConfig
-from tapeline.core.errors import BadInput, ConfigError, PortInUse, ProcessDied
-from tapeline.core.home import Home
+from tapeline.core.errors import ConfigError, PortInUse
 from tapeline.core.outcome import Kind, Outcome, nothing
-from tapeline.core.process import Child, spawn
+from tapeline.core.process import Child
 from tapeline.loop.show import Board
 
 
@@ -35,46 +32,6 @@ def test_the_defaults_name_only_what_exists() -> None:
 def test_an_unknown_indicator_is_refused_before_anything_starts() -> None:
     with pytest.raises(ConfigError, match=r"live\.indicators: .*rsy_14"):
         app.check_names(_with_indicators("rsi_14", "rsy_14"))
-
-
-def _workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> app.Workers:
-    """Return the workers of a node whose worker is a script."""
-
-    def start(_argv: list[str], *, name: str, log_path: Path, drain_s: float) -> Child:
-        return spawn([sys.executable, "-c", script], name=name, log_path=log_path, drain_s=drain_s)
-
-    monkeypatch.setattr(app, "spawn", start)
-    monkeypatch.setattr(app, "WATCH_EVERY_S", 0.0)
-    home = Home(tmp_path)
-    home.prepare()
-    return app.Workers(Config(), home, "unix:///nowhere")
-
-
-@pytest.mark.process
-def test_a_worker_that_keeps_dying_is_given_up_with_its_last_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workers = _workers(tmp_path, monkeypatch, "import sys; sys.exit('no such lane')")
-    said: list[str] = []
-    try:
-        with pytest.raises(ProcessDied, match="worker-0 keeps ending, code 1: no such lane"):
-            anyio.run(workers.watch, said.append)
-    finally:
-        workers.terminate()
-    assert len(said) == app.MAX_DEATHS
-
-
-@pytest.mark.process
-def test_a_worker_that_says_what_to_mend_ends_the_node_with_that_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = "import sys; print('tapeline: choose fewer lanes', file=sys.stderr); sys.exit(2)"
-    workers = _workers(tmp_path, monkeypatch, script)
-    try:
-        with pytest.raises(BadInput, match=r"^choose fewer lanes$"):
-            anyio.run(workers.watch, print)
-    finally:
-        workers.terminate()
 
 
 def _vendors(environ: dict[str, str], **llm: object) -> app.Asked:

@@ -65,9 +65,10 @@ from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.lanes import Publisher
 from tapeline.streams.limits import connect_limits
 from tapeline.streams.marks import Marks
+from tapeline.streams.node_workers import Workers
 from tapeline.streams.store import LaneProgress, LaneStore
 from tapeline.streams.valkey import connect
-from tapeline.streams.worker import serve_worker, worker_count
+from tapeline.streams.worker import serve_worker
 from tapeline.thesis.discovery import TalkSource
 from tapeline.thesis.talk import RedditTalk, YouTubeTalk
 from tapeline.thesis.vendors import vendor_sources
@@ -87,10 +88,6 @@ NO_YOUTUBE = "YouTube is off: set YOUTUBE_API_KEY"
 
 START_TIMEOUT_S = 60.0
 """Real seconds that the simulator may take to load its market."""
-MAX_DEATHS = 5
-"""Workers that may die within a minute before the node gives up."""
-WATCH_EVERY_S = 0.5
-"""Real seconds between two looks at the children."""
 
 
 class Simulator(msgspec.Struct, frozen=True):
@@ -231,50 +228,6 @@ async def _simulator(stack: AsyncExitStack, config: Config, home: Home, say: Say
     simulator = msgspec.json.decode(line, type=Simulator)
     say(f"vendor simulator: {simulator.url}, {replay.day}, {replay.universe or f'{replay.symbols} symbols'}")
     return simulator
-
-
-class Workers:
-    """The worker processes of a node; one that dies is started again."""
-
-    def __init__(self, config: Config, home: Home, address: str) -> None:
-        self._home = home
-        # A configured address may hold a password, which has no place on a command line: it is in the settings file.
-        self._address = [] if config.streams.redis_url else ["--address", address]
-        self._drain_s = config.node.drain_s
-        self._deaths_s: list[float] = []
-        self.children = [self._start(number) for number in range(worker_count(config.streams.workers))]
-
-    def _start(self, number: int) -> Child:
-        name = f"worker-{number}"
-        argv = [sys.executable, "-m", "tapeline.cli", "process", *self._address, "--name", name]
-        argv += ["--config", str(self._home.settings_path), "--marks", str(self._home.marks_path)]
-        return spawn(argv, name=name, log_path=self._home.log_path(name), drain_s=self._drain_s)
-
-    async def watch(self, say: Say) -> None:
-        """Start again whoever ends, until cancelled.
-
-        Not when the disk is full, when the worker says what the person has to mend, or when starting again helps
-        nobody: ``MAX_DEATHS`` within a minute.
-        """
-        while True:
-            await anyio.sleep(WATCH_EVERY_S)
-            for number, child in enumerate(self.children):
-                if child.poll() is not None:
-                    self._home.check_space()
-                    if child.poll() == BadInput.exit_code:
-                        raise BadInput(child.last_words().removeprefix("tapeline: "))
-                    now_s = anyio.current_time()
-                    self._deaths_s = [*(died_s for died_s in self._deaths_s if now_s - died_s < 60.0), now_s]
-                    if len(self._deaths_s) > MAX_DEATHS:
-                        raise ProcessDied(f"{child.name} keeps ending, code {child.poll()}: {child.last_words()}")
-                    say(f"{child.name} ended with code {child.poll()} and is started again: {child.last_words()}")
-                    await anyio.to_thread.run_sync(child.terminate)
-                    self.children[number] = self._start(number)
-
-    def terminate(self) -> None:
-        """End all of them."""
-        for child in self.children:
-            child.terminate()
 
 
 def _asking(config: Config, simulator: Simulator | None) -> Config:
