@@ -6,7 +6,9 @@ Refuses recent prices of the consolidated feed to an account on the free plan, a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -148,20 +150,29 @@ class AlpacaData:
 
 
 def read_page(tape: Tape, query: BarQuery, ask: Ask) -> tuple[dict[str, list[WireBar]], str | None]:
+    """Return one page of bars of stocks; see ``fill_page``."""
+    names = [s for s in query.symbols if s in tape.columns and not ask.loses(s)]
+    read = partial(read_rows, tape, query, now_ns=ask.now_ns)
+    return fill_page(names, count_rows(tape, query, ask.now_ns), read, query)
+
+
+def fill_page(
+    names: Sequence[str], rows_each: int, read: Callable[[tuple[str, ...]], Rows], query: BarQuery
+) -> tuple[dict[str, list[WireBar]], str | None]:
     """Return one page of bars, symbol by symbol and in time inside each, and the token of the next page or None.
 
-    Symbols are read in chunks that just fill the page, so a page costs what it holds however much was asked for.
+    Symbols, sorted, are read in chunks that just fill the page, so a page costs what it holds however much was asked
+    for. ``rows_each`` is at least the rows that one of them may have.
     """
-    names = [s for s in query.symbols if s in tape.columns and not ask.loses(s)]
     if query.after is not None:
         names = [s for s in names if s >= query.after.symbol]
-    chunk = max(1, query.limit // max(1, _rows_per_symbol(tape, query, ask.now_ns))) + 1
+    chunk = max(1, query.limit // max(1, rows_each)) + 1
     page: dict[str, list[WireBar]] = {}
     room = query.limit
     served: PageToken | None = None
     for at in range(0, len(names), chunk):
         some = tuple(names[at : at + chunk])
-        for symbol, starts, table in _tables(read_rows(tape, query, some, ask.now_ns), some, query):
+        for symbol, starts, table in _tables(read(some), some, query):
             if room < len(starts):
                 page |= {symbol: _wire(starts[:room], table[:room])} if room else {}
                 served = PageToken(symbol, starts[room - 1]) if room else served
@@ -182,7 +193,8 @@ def read_rows(tape: Tape, query: BarQuery, symbols: tuple[str, ...], now_ns: int
     return rows if query.adjustment == "raw" else tape.adjust_minutes(rows, columns, query.adjustment, now_ns)
 
 
-def _rows_per_symbol(tape: Tape, query: BarQuery, now_ns: int) -> int:
+def count_rows(tape: Tape, query: BarQuery, now_ns: int) -> int:
+    """Return how many bars one symbol may have at most in what a query asks for."""
     if query.timeframe_s == DAY_S:
         return min(tape.past_rows(now_ns) + 1, (query.end_ns - query.start_ns) // (DAY_S * NS_PER_S) + 1)
     return tape.count_minutes(query.start_ns, query.end_ns, now_ns) * MINUTE_S // query.timeframe_s

@@ -90,6 +90,7 @@ def build_app(market: Market, settings: SimSettings) -> Starlette:
 def _vendor_routes(door: Door, tape: Tape, calendar: SessionCalendar, settings: SimSettings) -> list[BaseRoute]:
     data = alpaca_data.AlpacaData(tape, settings.plan)
     trading = alpaca_trading.AlpacaTrading(tape, calendar)
+    options = AlpacaOptions(tape)
     news = NewsSearch(tape, Newsroom(tape, settings.seed))
     of_data = Family("data", SlidingLimit(settings.data_limit), alpaca_data.NO_KEYS)
     of_trading = Family("trading", SlidingLimit(settings.trading_limit), alpaca_trading.NO_KEYS)
@@ -103,10 +104,14 @@ def _vendor_routes(door: Door, tape: Tape, calendar: SessionCalendar, settings: 
         door.route("/v2/stocks/quotes/latest", data.latest_quotes, of_data),
         door.route("/v2/stocks/snapshots", data.snapshots, of_data),
         door.route("/v2/stocks/{symbol}/bars", data.symbol_bars, of_data),
-        door.route("/v1beta1/options/snapshots/{underlying}", AlpacaOptions(tape).chain, of_data),
+        door.route("/v1beta1/options/snapshots", options.snapshots, of_data),
+        door.route("/v1beta1/options/snapshots/{underlying}", options.chain, of_data),
+        door.route("/v1beta1/options/bars", options.bars, of_data),
         door.route("/v1/corporate-actions", data.corporate_actions, of_data),
         door.route("/v2/assets", trading.assets, of_trading),
         door.route("/v2/assets/{symbol_or_id}", trading.asset, of_trading),
+        door.route("/v2/options/contracts", options.contracts, of_trading),
+        door.route("/v2/options/contracts/{symbol}", options.contract, of_trading),
         door.route("/v2/clock", trading.clock, of_trading),
         door.route("/v2/calendar", trading.sessions, of_trading),
         door.route(MASSIVE_RANGE, massive.ranged, of_massive),

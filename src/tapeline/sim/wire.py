@@ -88,19 +88,19 @@ def parse_moment_ns(text: str, name: str) -> int:
         raise WireError(400, f"invalid {name}: {text}") from None
 
 
-def parse_symbols(text: str) -> tuple[str, ...]:
+def parse_symbols(text: str, spelling: re.Pattern[str] = SYMBOL) -> tuple[str, ...]:
     """Return the symbols of a comma-separated list, sorted and without repeats, as the vendor answers them."""
     symbols = sorted({part.strip() for part in text.split(",")} - {""})
     if not symbols:
         raise WireError(400, "symbols is required")
     for symbol in symbols:
-        check_symbol(symbol)
+        check_symbol(symbol, spelling)
     return tuple(symbols)
 
 
-def check_symbol(symbol: str) -> str:
+def check_symbol(symbol: str, spelling: re.Pattern[str] = SYMBOL) -> str:
     """Return ``symbol`` if it is spelt like one."""
-    if SYMBOL.fullmatch(symbol) is None:
+    if spelling.fullmatch(symbol) is None:
         raise WireError(400, f"invalid symbol: {symbol}")
     return symbol
 
