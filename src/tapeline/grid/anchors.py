@@ -68,6 +68,16 @@ class Anchors:
             self._head = np.pad(self._head, ((0, 0), rows, (0, 0)))
             self.cold = np.pad(self.cold, (rows, (0, 0)), constant_values=has_past)
 
+    def take(self, columns: NDArray[np.intp]) -> Anchors:
+        """Return the anchors of other columns, each with the past of the one of ours that it names; -1 has none."""
+        anchors = Anchors(len(columns))
+        anchors.track(self.names, has_past=False)  # a new symbol has no past that could be missing
+        new = np.flatnonzero(columns >= 0)
+        old = columns[new]
+        anchors._anchor[new // TILE, :, new % TILE] = self._anchor[old // TILE, :, old % TILE]
+        anchors.cold[:, new] = self.cold[:, old]
+        return anchors
+
     def changed(self, row: int) -> None:
         """Forget the heads that have folded ``row``, counted over the life of the grid."""
         self._head_row = {instance: head for instance, head in self._head_row.items() if head <= row}

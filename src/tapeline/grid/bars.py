@@ -255,22 +255,11 @@ class BarGrid:
 
     def with_symbols(self, symbols: Iterable[str]) -> BarGrid:
         """Return a grid of another universe: columns of symbols in both keep their bars and their past."""
-        universe = Universe(symbols)
-        grid = BarGrid(universe, self.capacity, self.timeframe_s, self.day_begins_s)
-        old = self.universe.columns(universe.symbols)
-        new = np.flatnonzero(old >= 0)
-        old = old[new]
+        grid = BarGrid(Universe(()), self.capacity, self.timeframe_s, self.day_begins_s)
+        grid.universe = Universe(symbols)
+        columns = self.universe.columns(grid.universe.symbols)
         with self.lock:
-            kept, ring = self._ring, grid._ring
-            ring.fields[:, :, new] = kept.fields[:, :, old]
-            ring.revision[:, new] = kept.revision[:, old]
-            ring.events[:], ring.sessions[:] = kept.events, kept.sessions
-            ring.oldest, ring.n, grid.dropped = kept.oldest, kept.n, self.dropped
-            grid.anchors.track(self.anchors.names, has_past=False)  # a new symbol has no past that could be missing
-            states = grid.anchors.anchor
-            states[:, new] = self.anchors.anchor[:, old]
-            grid.anchors.anchor = states
-            grid.anchors.cold[:, new] = self.anchors.cold[:, old]
+            grid._ring, grid.anchors, grid.dropped = self._ring.take(columns), self.anchors.take(columns), self.dropped
         return grid
 
     def adjust(self, symbol: str, ex_ns: int, ratio: float) -> int:

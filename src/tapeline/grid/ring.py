@@ -14,6 +14,7 @@ from tapeline.core.types import BAR_FIELDS, F64, I64
 from tapeline.grid.records import session_number
 from tapeline.kernels.engine import CLOSE, HIGH, LOW
 from tapeline.kernels.plan import Bars
+from tapeline.kernels.threads import share
 
 NO_REVISION = -1
 
@@ -91,6 +92,29 @@ class Ring:
         ring = Ring(capacity, self.fields.shape[2], self.day_begins_s)
         ring.fields[:, : len(slots)] = self.fields[:, slots]
         ring.begin(self.events[slots], self.revision[slots])
+        return ring
+
+    def take(self, columns: NDArray[np.intp]) -> Ring:
+        """Return a ring of other columns, each a copy of the one of ours that it names; -1 names a new one."""
+        is_known = columns >= 0
+        ring = Ring(self.capacity, 0, self.day_begins_s)
+        ring.events, ring.sessions = self.events.copy(), self.sessions.copy()
+        ring.oldest, ring.n = self.oldest, self.n
+        if is_known.all() and len(columns):
+            ring.fields = np.empty((len(BAR_FIELDS), self.capacity, len(columns)))
+            taken = ring.fields
+
+            def work(low: int, high: int) -> None:
+                for index in range(low, high):
+                    np.take(self.fields[index], columns, axis=1, out=taken[index], mode="clip")  # "raise" would buffer
+
+            share(work, len(BAR_FIELDS))
+            ring.revision = self.revision[:, columns]
+            return ring
+        ring.fields = np.full((len(BAR_FIELDS), self.capacity, len(columns)), np.nan)
+        ring.revision = np.full((self.capacity, len(columns)), NO_REVISION, np.int64)
+        ring.fields[:, :, is_known] = self.fields[:, :, columns[is_known]]
+        ring.revision[:, is_known] = self.revision[:, columns[is_known]]
         return ring
 
     def drop(self, n_rows: int) -> None:
