@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -34,19 +33,19 @@ from tapeline.core.config.secrets import (
     youtube_key,
 )
 from tapeline.core.config.web import WebConfig
-from tapeline.core.errors import BadInput, ConfigError, PortInUse, ProcessDied
+from tapeline.core.errors import BadInput, ConfigError, PortInUse
 from tapeline.core.home import Home, NodeNote
 from tapeline.core.instruments import underlying_of
-from tapeline.core.outcome import Kind, Outcome, nothing, value_of
-from tapeline.core.process import Child, spawn
+from tapeline.core.outcome import Outcome
+from tapeline.core.process import Child
 from tapeline.core.types import MINUTE_S, NS_PER_S
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.http import Host
 from tapeline.feed.llm import ChatModel, llm_feed, llm_host
-from tapeline.feed.model_server import Ready as ModelReady
-from tapeline.feed.model_server import find_model, server_argv
+from tapeline.feed.model_child import embedded_model, model_url
 from tapeline.feed.replay import ReplayAuthority
 from tapeline.feed.shared_limit import LimiterState
+from tapeline.feed.simulator import Simulator, asking, open_simulator
 from tapeline.feed.vendors.alpaca import AlpacaBars, alpaca_hosts
 from tapeline.feed.vendors.choice import bar_source, chain_hosts
 from tapeline.feed.vendors.edgar import Edgar, edgar_hosts
@@ -79,22 +78,10 @@ Say = Callable[[str], None]
 REPLAY_KEYS = AlpacaKeys("replay", "replay")
 """The simulator wants keys as the vendor does, and takes any."""
 
-SIMULATED_MODEL = "tapeline-sim-1"
-"""What dossiers call the simulator's model."""
 REPLAY_REDDIT, REPLAY_YOUTUBE = RedditKeys("replay", "replay"), YouTubeKey("replay")
 REPLAY_MASSIVE = "replay"
 NO_REDDIT = "Reddit is off: set REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET"
 NO_YOUTUBE = "YouTube is off: set YOUTUBE_API_KEY"
-
-START_TIMEOUT_S = 60.0
-"""Real seconds that the simulator may take to load its market."""
-
-
-class Simulator(msgspec.Struct, frozen=True):
-    """What the simulator prints once it listens."""
-
-    url: str
-    now_ns: int
 
 
 @asynccontextmanager
@@ -140,16 +127,16 @@ async def open_desk(
         page = await _page(stack, config, board, say)
         note = NodeNote(pid=os.getpid(), version=tapeline.__version__, valkey="", api=page.url, token=page.token)
         home.write_note(note)
-        model = _embedded_model(stack, config, home)
+        model = embedded_model(stack, config, home)
         opened = await Journal.open(home.journal_path, commit_rows=config.store.commit_rows)
         journal = await stack.enter_async_context(opened)
         address = await _stream_server(stack, config, home, say)
         workers = Workers(config, home, address)
         stack.push_async_callback(anyio.to_thread.run_sync, workers.terminate)
         say(f"workers: {len(workers.children)} on {config.streams.lanes} lanes")
-        simulator = await _simulator(stack, config, home, say) if replay else None
+        simulator = await open_simulator(stack, config, home, say) if replay else None
         home.write_note(msgspec.structs.replace(note, valkey=address, simulator=simulator.url if simulator else ""))
-        config = _asking(config, simulator)
+        config = asking(config, simulator)
         calendar = SessionCalendar()
         store = await stack.enter_async_context(connect(address))
         clock = await _clock(stack, config, calendar, simulator, store, say)
@@ -210,49 +197,6 @@ async def _stream_server(stack: AsyncExitStack, config: Config, home: Home, say:
     return f"unix://{server.socket_path}"
 
 
-async def _simulator(stack: AsyncExitStack, config: Config, home: Home, say: Say) -> Simulator:
-    replay = config.replay
-    argv = [sys.executable, "-m", "tapeline.sim", "--port", str(replay.port), "--day", replay.day.isoformat()]
-    argv += ["--seed", str(config.node.seed), "--symbols", str(replay.symbols), "--plan", "plus"]
-    argv += ["--universe", replay.universe] if replay.universe else []
-    argv += ["--faults", replay.faults] if replay.faults else []
-    log_path, drain_s = home.log_path("simulator"), config.node.drain_s
-    child = spawn(argv, name="the simulator", log_path=log_path, pipe_stdout=True, drain_s=drain_s)
-    stack.push_async_callback(anyio.to_thread.run_sync, child.terminate)
-    try:
-        line = await anyio.to_thread.run_sync(child.read_line, START_TIMEOUT_S)
-    except ProcessDied:
-        if child.poll() == BadInput.exit_code:
-            raise BadInput(child.last_words().removeprefix("tapeline.sim: ")) from None
-        raise
-    simulator = msgspec.json.decode(line, type=Simulator)
-    say(f"vendor simulator: {simulator.url}, {replay.day}, {replay.universe or f'{replay.symbols} symbols'}")
-    return simulator
-
-
-def _asking(config: Config, simulator: Simulator | None) -> Config:
-    """Return the settings with the vendors at the simulator, whose tape is the consolidated one."""
-    if simulator is None:
-        return config
-    replaced = msgspec.structs.replace
-    feed, url = config.feed, simulator.url
-    llm = config.llm
-    if llm.kind == "sim":
-        llm = replaced(llm, base_url=f"{url}/v1", model=SIMULATED_MODEL)
-    asking = replaced(
-        feed,
-        reread_s=feed.reread_s if config.replay.reread else 0.0,
-        alpaca=replaced(feed.alpaca, base_url=url, trading_url=url, feed="sip"),
-        massive=replaced(feed.massive, base_url=url),
-        news=replaced(feed.news, base_url=url),
-        reddit=replaced(feed.reddit, base_url=url, token_url=url),
-        youtube=replaced(feed.youtube, base_url=url, watch_url=url),
-        yahoo=replaced(feed.yahoo, base_url=url, cookie_url=url),
-        edgar=replaced(feed.edgar, base_url=url, files_url=url),
-    )
-    return replaced(config, feed=asking, llm=llm)
-
-
 async def _clock(
     stack: AsyncExitStack,
     config: Config,
@@ -306,7 +250,7 @@ async def open_vendors(
         return await stack.enter_async_context(gateway)
 
     gateway, llm = await opened(hosts, feed), None
-    url = await _model_url(config, model)
+    url = await model_url(config, model)
     if url.value is not None:
         host = llm_host(config.llm, clock, base_url=url.value, api_key=llm_api_key(environ))
         llm = await opened([host], llm_feed(config.llm, feed))
@@ -335,34 +279,6 @@ def _research(
         model=None if vendors.model is None else ChatModel(vendors.model, config.llm),
         gaps=tuple(gaps),
     )
-
-
-def _embedded_model(stack: AsyncExitStack, config: Config, home: Home) -> Outcome[Child]:
-    """Start to load the embedded model, when it is wanted and installed; it is waited for when all else runs."""
-    if config.llm.kind != "embedded" or not config.loop.max_tickers:
-        return nothing(Kind.ABSTAINED, source="llm", reason=f"llm.kind is {config.llm.kind!r}")
-    weights = find_model()
-    if weights.value is None:
-        return nothing(weights.kind, source="llm", reason=weights.reason)
-    argv, drain_s = server_argv(config.llm, weights.value), config.node.drain_s
-    child = spawn(argv, name="the language model", log_path=home.log_path("model"), pipe_stdout=True, drain_s=drain_s)
-    stack.push_async_callback(anyio.to_thread.run_sync, child.terminate)
-    return value_of(child, source="llm")
-
-
-async def _model_url(config: Config, model: Outcome[Child]) -> Outcome[str]:
-    """Return the address of the configured language model, or why there is none."""
-    if config.llm.kind in ("sim", "endpoint"):
-        if not config.llm.base_url:
-            raise ConfigError("llm.kind is sim, and only a replay has a simulator: choose embedded or endpoint")
-        return value_of(config.llm.base_url, source="llm")
-    if model.value is None:
-        return nothing(model.kind, source="llm", reason=model.reason)
-    try:
-        line = await anyio.to_thread.run_sync(model.value.read_line, START_TIMEOUT_S)
-    except ProcessDied as error:
-        return nothing(Kind.ERROR, source="llm", reason=str(error))
-    return value_of(msgspec.json.decode(line, type=ModelReady).url, source="llm")
 
 
 def work(config: Config, address: str, name: str, marks_path: Path) -> None:
