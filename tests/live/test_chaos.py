@@ -27,7 +27,7 @@ from tapeline.live.state import LaneState
 from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.ingress import Ingress, MemoryIngress, ValkeyIngress
 from tapeline.streams.keys import rows
-from tapeline.streams.marks import Marks
+from tapeline.streams.marks import Marks, lane_part
 from tapeline.streams.memory import MemoryLaneStore
 from tapeline.streams.store import LaneStore
 from tapeline.streams.valkey import ValkeyLaneStore, connect
@@ -160,7 +160,7 @@ async def test_after_a_loss_of_power_that_nobody_survives_what_is_cut_is_told(an
                 await settle(ValkeyIngress(store), store)
                 lasts = [(await store.progress(lane)).last_id for lane in range(CONFIG.lanes)]
                 marks = Marks(folder / "marks", str(folder / "valkey.sock"))
-                while [marks.read(lane) for lane in range(CONFIG.lanes)] != lasts:
+                while [marks.read(lane_part(lane)).last_id for lane in range(CONFIG.lanes)] != lasts:
                     await anyio.sleep(0.05)
                 os.kill(pid, signal.SIGKILL)
                 os.kill(await server_pid(store), signal.SIGKILL)

@@ -13,17 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
-import anyio.to_thread
 import msgspec
 
 from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import BadMessage, TapelineError
 from tapeline.streams.blocks import Block, Run
 from tapeline.streams.effects import EntryEffects, letter_of_entry, to_effects
-from tapeline.streams.marks import Marks
 from tapeline.streams.processor import LaneOutput, Processor, ProcessorFactory, TicksOutput
-from tapeline.streams.store import BEGINNING, Commit, DeadLetter, LaneStore, id_key
+from tapeline.streams.store import Commit, DeadLetter, LaneStore, id_key
 from tapeline.streams.ticks import TickRows
+from tapeline.streams.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +36,6 @@ MAX_UNSAVED_ROWS = 100_000
 """Rows between two snapshots; what a recovery applies again at most, beside ``snapshot_s``."""
 POISON_WINDOW = 200
 """Of this many entries in a row more than half may not be poison."""
-MARK_EVERY_S = 1.0
-"""Least time between two marks on disk: each is a sync."""
 
 
 class PoisonedLane(TapelineError):
@@ -83,8 +80,8 @@ class LaneTask:
         Sizes and times.
     hot_ttl_s
         Life of hot state in seconds.
-    marks
-        Where it is written how far the lane was applied, outside the server; None for nowhere.
+    witness
+        Looks whether the server lost anything of the lane before it is worked on; None for nobody.
     """
 
     def __init__(
@@ -96,14 +93,13 @@ class LaneTask:
         config: StreamsConfig,
         *,
         hot_ttl_s: float = 86_400.0,
-        marks: Marks | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self.counts = LaneCounts()
-        self._marks, self._marked_id, self._marked_s = marks, BEGINNING, 0.0
+        self._witness = witness
         self._store, self._lane, self._token = store, lane, token
         self._config, self._hot_ttl_s = config, hot_ttl_s
         self._processor: Processor = factory(lane)
-        self.went_back = False
         self._stopping = False
         self._position = self._applied_id = ""
         self._failing_id = ""
@@ -122,10 +118,8 @@ class LaneTask:
         """Id of the last entry whose effects are out; empty before the lane is loaded."""
         return self._applied_id
 
-    async def run(self, *, reached: str = BEGINNING) -> None:
+    async def run(self) -> None:
         """Load the lane and work on it until told to stop.
-
-        ``reached`` is how far somebody here has seen it applied: a server that knows less has lost something.
 
         Raises
         ------
@@ -136,7 +130,7 @@ class LaneTask:
         Unavailable
             When the server is gone. What was not committed is applied again by the next owner.
         """
-        await self._load(reached)
+        await self._load()
         count = self._config.batch_size
         while not self._stopping:
             asked = 1 if self._failing_id else count
@@ -145,59 +139,26 @@ class LaneTask:
             if len(block):
                 await self._take(block)
             await self._commit(save=self._is_save_due(), show=not full or self._is_show_due())
-            await self._mark()
             count = self._next_count(count, block) if full else self._config.batch_size
             if len(block) and not full and not block.has_frame():
                 await anyio.sleep(self._config.batch_ms / 1000)  # single ticks: let a batch fill
         await self._commit(save=True, show=True)
-        await self._mark(at_once=True)
 
     def _next_count(self, count: int, block: Block) -> int:
         by_size = MAX_BYTES_AT_ONCE * len(block) // max(block.n_bytes, 1)
         return max(self._config.batch_size, min(2 * count, MAX_ENTRIES_AT_ONCE, by_size))
 
-    async def _load(self, reached: str) -> None:
+    async def _load(self) -> None:
+        if self._witness is not None:
+            await self._witness.look_at_lane(self._lane)
         saved = await self._store.load(self._lane)
         if saved.parts:
             self._processor.restore(saved.parts)
         self._position, self._applied_id = saved.snapshot_id, saved.applied_id
-        await self._compare(reached)
         if saved.failing_id and id_key(saved.failing_id) > id_key(self._position):
             self._failing_id = saved.failing_id  # one entry at a time until it is behind us
             self._is_hopeless = saved.failures >= self._config.max_deliveries
         self._saved_s = self._shown_s = anyio.current_time()
-
-    async def _compare(self, reached: str) -> None:
-        """Tell whether the server knows less than was seen here, or on this disk, before."""
-        if self._marks is not None:
-            self._marked_id = self._marks.read(self._lane)
-            reached = max(reached, self._marked_id, key=id_key)
-        if id_key(self._applied_id) >= id_key(reached):
-            return
-        milliseconds, sequence = id_key(reached)
-        before = f"{milliseconds}-{sequence - 1}" if sequence else f"{milliseconds - 1}-{2**63 - 1}"
-        there = await self._store.read(self._lane, before, count=1, block_s=0.0)
-        if len(there) and there.id(0) == reached:
-            text = "lane %d: the stream server forgot effects after %s; they follow again from its entries"
-            log.warning(text, self._lane, self._applied_id)
-            return
-        self.went_back = True
-        log.error(
-            "lane %d was applied up to %s and the stream server knows only %s: it lost what came between, and its "
-            "effects; see its appendfsync. What the ingress still holds follows by itself, send the rest again",
-            *(self._lane, reached, self._applied_id),
-        )
-        told = {"pattern": "lost_data", "lane": self._lane, "applied_id": reached, "known_id": self._applied_id}
-        self._pending.alerts.append((f"lane-{self._lane}:lost_data:{reached}", msgspec.json.encode(told)))
-
-    async def _mark(self, *, at_once: bool = False) -> None:
-        """Put on disk how far the lane is applied, seldom enough for syncs; not before a loss is told as an alert."""
-        now_s = anyio.current_time()
-        if self._marks is None or self._pending.alerts or self._applied_id == self._marked_id:
-            return
-        if at_once or now_s - self._marked_s >= MARK_EVERY_S:
-            await anyio.to_thread.run_sync(self._marks.write, self._lane, self._applied_id)
-            self._marked_id, self._marked_s = self._applied_id, now_s
 
     async def _take(self, block: Block) -> None:
         """Apply a block and keep its effects for the commit, but for what an earlier owner has committed already."""

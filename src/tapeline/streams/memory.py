@@ -103,6 +103,7 @@ class MemoryLaneStore:
         self._lanes: dict[int, _Lane] = {}
         self._workers: dict[str, float] = {}
         self._alerts: list[tuple[str, bytes]] = []
+        self._losses: list[tuple[str, bytes]] = []
 
     def _lane(self, lane: int) -> _Lane:
         return self._lanes.setdefault(lane, _Lane())
@@ -159,6 +160,18 @@ class MemoryLaneStore:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
         return self._alerts[-count:]
+
+    async def tell_loss(self, loss_id: str, payload: bytes, *, most: int) -> None:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        if loss_id not in dict(self._losses):
+            self._losses = [*self._losses, (loss_id, payload)][-most:]
+            self._alerts.append((loss_id, payload))
+
+    async def read_losses(self, *, count: int) -> list[tuple[str, bytes]]:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        return self._losses[-count:]
 
     async def read_dead(self, lane: int, after: str, *, count: int) -> list[DeadLetter]:
         """See ``LaneStore``."""

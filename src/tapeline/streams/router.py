@@ -8,9 +8,10 @@ for a lane: lanes are streams.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
 import anyio
+import anyio.lowlevel
 import numpy as np
 
 from tapeline.core.config import StreamsConfig
@@ -45,12 +46,22 @@ class Router:
         Unique among all routers.
     config
         Sizes and times.
+    before
+        Awaited each time it takes the work up, before anything is routed.
     """
 
-    def __init__(self, ingress: Ingress, token: str, config: StreamsConfig) -> None:
+    def __init__(
+        self,
+        ingress: Ingress,
+        token: str,
+        config: StreamsConfig,
+        *,
+        before: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint,
+    ) -> None:
         self._ingress, self._token, self._config = ingress, token, config
         self._lane_by_symbol: dict[str, int] = {}
-        self._stopping = False
+        self._stopping = self.is_working = False
+        self._before = before
         self._renewed_s = 0.0
         self.entries = self.rows = self.dead = 0
 
@@ -81,6 +92,14 @@ class Router:
         return await self._ingress.lease(self._token, self._config.lease_s)
 
     async def _work(self) -> None:
+        self.is_working = True
+        try:
+            await self._before()
+            await self._route()
+        finally:
+            self.is_working = False
+
+    async def _route(self) -> None:
         offset = await self._ingress.offset()
         await self._take_over(offset)
         count = self._config.batch_size

@@ -196,6 +196,14 @@ class LaneStore(Protocol):
         """Return the newest alerts as (id, JSON object), oldest first."""
         ...
 
+    async def tell_loss(self, loss_id: str, payload: bytes, *, most: int) -> None:
+        """Remember a loss among the ``most`` newest, and as an alert; each once, by its id."""
+        ...
+
+    async def read_losses(self, *, count: int) -> list[tuple[str, bytes]]:
+        """Return the newest losses as (id, JSON object), oldest first."""
+        ...
+
     async def read_dead(self, lane: int, after: str, *, count: int) -> list[DeadLetter]:
         """Return dead letters after an id, oldest first."""
         ...

@@ -201,6 +201,19 @@ class ValkeyLaneStore:
         found = await self._reply(self._client.xrevrange(keys.ALERTS, count=count))
         return [(fields[keys.ALERT_ID].decode(), fields[keys.ALERT]) for _, fields in reversed(found)]
 
+    async def tell_loss(self, loss_id: str, payload: bytes, *, most: int) -> None:
+        """See ``LaneStore``."""
+        if loss_id in dict(await self.read_losses(count=most)):
+            return
+        entry: dict[Any, Any] = {keys.ALERT_ID: loss_id, keys.ALERT: payload}
+        await self._reply(self._client.xadd(keys.ALERTS, entry))
+        await self._reply(self._client.xadd(keys.LOSSES, entry, maxlen=most))
+
+    async def read_losses(self, *, count: int) -> list[tuple[str, bytes]]:
+        """See ``LaneStore``."""
+        found = await self._reply(self._client.xrevrange(keys.LOSSES, count=count))
+        return [(fields[keys.ALERT_ID].decode(), fields[keys.ALERT]) for _, fields in reversed(found)]
+
     async def read_dead(self, lane: int, after: str, *, count: int) -> list[DeadLetter]:
         """See ``LaneStore``."""
         return await self.letters(keys.dead(lane), after, count=count)

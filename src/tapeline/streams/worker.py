@@ -26,9 +26,10 @@ from tapeline.streams.lane_task import EntryFailed, LaneCounts, LaneTask, Poison
 from tapeline.streams.marks import Marks
 from tapeline.streams.processor import ProcessorFactory
 from tapeline.streams.router import Router
-from tapeline.streams.store import BEGINNING, LaneStore, LeaseLost
+from tapeline.streams.store import LaneStore, LeaseLost
 from tapeline.streams.valkey import connect
 from tapeline.streams.watch import Watch
+from tapeline.streams.witness import LOOK_EVERY_S, Witness
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +61,9 @@ class Worker:
     ingress
         What it routes when nobody else does; None for no routing.
     marks
-        Where it keeps, outside the server, how far lanes were applied; None for nowhere.
+        Where it keeps, outside the server, how far lanes and ingress were seen; None for nowhere.
     poisoned
         Why it stopped by itself, if it did.
-    lost
-        Times that the server came back behind what it had acknowledged.
     """
 
     store: LaneStore
@@ -75,11 +74,13 @@ class Worker:
     ingress: Ingress | None = None
     marks: Marks | None = None
     poisoned: PoisonedLane | None = None
-    lost: int = 0
     _tasks: dict[int, LaneTask] = field(default_factory=dict)
     _stopping: anyio.Event = field(default_factory=anyio.Event)
-    _reached: dict[int, str] = field(default_factory=dict)
     _rows_before: int = 0
+    _witness: Witness = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._witness = Witness(self.store, self.ingress, self.marks)
 
     @property
     def counts(self) -> Mapping[int, LaneCounts]:
@@ -99,9 +100,13 @@ class Worker:
         When most of a lane cannot be read it stops by itself, the other lanes saved and given back, and ``poisoned``
         says why.
         """
-        router = Router(self.ingress, self.worker_id, self.config) if self.ingress is not None else None
+        router = None
+        if self.ingress is not None:
+            router = Router(self.ingress, self.worker_id, self.config, before=self._witness.look_at_ingress)
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch, name="statistics")
+            if self.marks is not None:
+                group.start_soon(self._look, router, name="witness")
             if router is not None:
                 group.start_soon(router.run, name="router")
             started = False
@@ -136,6 +141,24 @@ class Worker:
             with anyio.move_on_after(self.config.stats_s):
                 await self._stopping.wait()
 
+    async def _look(self, router: Router | None) -> None:
+        """Keep on disk, outside the server, how far the lanes that are owned and the ingress were seen."""
+        while not self._stopping.is_set():
+            with anyio.move_on_after(LOOK_EVERY_S):
+                await self._stopping.wait()
+            try:
+                for lane in [lane for lane, task in self._tasks.items() if task.applied_id]:
+                    await self._witness.look_at_lane(lane)
+                if router is not None and router.is_working:
+                    await self._witness.look_at_ingress()
+            except Unavailable as error:
+                log.debug("what the stream server has is looked at again later: %s", error)
+
+    @property
+    def lost(self) -> int:
+        """Losses of the stream server that were noticed here."""
+        return self._witness.lost
+
     @property
     def rows(self) -> int:
         """Ticks and bars applied since the start."""
@@ -159,12 +182,12 @@ class Worker:
 
     def _task_of(self, lane: int) -> LaneTask:
         how = (self.store, lane, self.worker_id, self.factory, self.config)
-        return LaneTask(*how, hot_ttl_s=self.hot_ttl_s, marks=self.marks)
+        return LaneTask(*how, hot_ttl_s=self.hot_ttl_s, witness=self._witness)
 
     async def _keep(self, lane: int, task: LaneTask) -> None:
         """Run one lane's task to its end, whichever it is, and give the lane back if it is still ours."""
         try:
-            await task.run(reached=self._reached.get(lane, BEGINNING))
+            await task.run()
         except LeaseLost as error:
             log.info("%s", error)
         except Unavailable as error:  # the world's affair, so one line
@@ -175,21 +198,25 @@ class Worker:
             self.poisoned = error
             self.stop()
         else:
-            await self._release(lane)
+            await self._give_back(lane)
         finally:
-            self.lost += task.went_back
             self._rows_before += task.counts.rows
-            self._reached[lane] = task.applied_id or self._reached.get(lane, BEGINNING)
+            if task.applied_id:
+                self._witness.saw(lane, task.applied_id)
             del self._tasks[lane]
 
-    async def _release(self, lane: int) -> None:
+    async def _give_back(self, lane: int) -> None:
         try:
+            if self.marks is not None:
+                await self._witness.look_at_lane(lane)
             await self.store.release(lane, self.worker_id)
         except Unavailable as error:
             log.warning("lane %d was not given back, its lease runs out by itself: %s", lane, error)
 
     async def _say_goodbye(self) -> None:
         try:
+            if self.marks is not None:
+                await self._witness.look_at_ingress()
             await self.store.heartbeat(self.worker_id, 0.0)
         except Unavailable as error:
             log.warning("the goodbye of worker %s was not heard: %s", self.worker_id, error)
