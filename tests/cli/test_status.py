@@ -8,6 +8,7 @@ from tests.cli.shell import Shell
 
 from tapeline.core.home import Home, NodeNote
 from tapeline.streams.store import LaneProgress
+from tapeline.streams.witness import Loss
 
 LANE = LaneProgress(
     lane=0,
@@ -23,7 +24,10 @@ LANE = LaneProgress(
 )
 
 
-def run_node(shell: Shell) -> None:
+LOSS = Loss("lane-0", "8-0", "7-0", "6-0", "6-1")
+
+
+def run_node(shell: Shell, lost: tuple[Loss, ...] = ()) -> None:
     """Leave the note of a node with one lane."""
     home = Home(shell.home)
     home.prepare()
@@ -34,7 +38,12 @@ def run_node(shell: Shell) -> None:
         assert (address, asked.path) == ("unix:///of/the/node", shell.home)
         return [LANE]
 
+    async def losses(address: str) -> tuple[Loss, ...]:
+        assert address == "unix:///of/the/node"
+        return lost
+
     shell.patch.setattr("tapeline.app.lane_progress", lanes)
+    shell.patch.setattr("tapeline.streams.letters.stream_losses", losses)
 
 
 def test_without_a_node_it_says_so(shell: Shell) -> None:
@@ -47,6 +56,19 @@ def test_it_shows_the_lanes_to_people(shell: Shell) -> None:
     assert answer.code == 0
     assert "node 4711" in answer.out
     assert [word in answer.out for word in ("worker-0", "12", "3", "5", "6-0")] == [True] * 5
+
+
+def test_lost_data_is_told_to_people_and_as_json(shell: Shell) -> None:
+    run_node(shell, (LOSS,))
+    assert "LOST DATA: lane-0 was seen up to 8-0, with effects up to 7-0" in shell("status").out
+    (told,) = json.loads(shell("status", "--json").out)["lost_data"]
+    assert (told["part"], told["seen_id"], told["known_id"]) == ("lane-0", "8-0", "6-0")
+
+
+def test_without_a_loss_nothing_is_said_of_one(shell: Shell) -> None:
+    run_node(shell)
+    assert "LOST" not in shell("status").out
+    assert json.loads(shell("status", "--json").out)["lost_data"] == []
 
 
 def test_it_tells_everything_as_json(shell: Shell) -> None:

@@ -1,4 +1,4 @@
-"""``status`` asks the running node's stream server where every lane stands, and says where its page is."""
+"""``status`` asks the node's stream server where every lane stands and what was lost, and says where its page is."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Show the running node and its lanes: owner, what waits, what is applied, dead letters."""
+    """Show the running node and its lanes: owner, what waits, what is applied, dead letters, data that was lost."""
     from tapeline.app import lane_progress
+    from tapeline.streams.letters import stream_losses
 
     home = default_home(os.environ)
     note = _note(home)
-    lanes = anyio.run(lane_progress, note.valkey, home)
+    lanes, losses = anyio.run(lane_progress, note.valkey, home), anyio.run(stream_losses, note.valkey)
     if as_json:
         # The token stays in the note, which only its owner can read.
-        told: dict[str, Any] = {"node": msgspec.structs.replace(note, token=""), "lanes": lanes}
+        told: dict[str, Any] = {"node": msgspec.structs.replace(note, token=""), "lanes": lanes, "lost_data": losses}
         typer.echo(msgspec.json.encode(told).decode())
         return
     from rich.console import Console
@@ -40,6 +41,8 @@ def status(as_json: JsonOption = False) -> None:
         table.add_row(str(lane.lane), owner, str(lane.lag), str(lane.length), str(lane.dead), lane.applied_id)
     console = Console()
     console.print(table)
+    for loss in losses:
+        console.print(f"LOST DATA: {loss.sentence}", style="bold red", soft_wrap=True)
     if note.api:
         console.print(f"page: {note.api} (token for starting runs: {home.note_path})")
 

@@ -1,4 +1,4 @@
-"""Dead letters as people handle them: of the ingress and of every lane, under one name each.
+"""What people ask of a stream server: dead letters of the ingress and of every lane, progress, and what was lost.
 
 In: a stream server, and a name as ``read_letters`` gives it (``2/1767623400000-0``, ``ingress/...``) or ``all``.
 Out: the letters; or their entries on the ingress once more. Refuses to send again what was kept only in part.
@@ -14,6 +14,7 @@ from tapeline.streams import frames, keys
 from tapeline.streams.ingress import IngressProgress, ValkeyIngress
 from tapeline.streams.store import BEGINNING, DeadLetter, LaneProgress
 from tapeline.streams.valkey import ValkeyLaneStore, connect
+from tapeline.streams.witness import Loss, read_losses
 
 _AT_ONCE = 1_000
 _INGRESS = "ingress"
@@ -55,6 +56,12 @@ async def stream_progress(address: str) -> tuple[IngressProgress, list[LaneProgr
         await store.ping()
         lanes = [await store.progress(lane) for lane in range(await store.lane_count())]
         return await ValkeyIngress(store).progress(), lanes
+
+
+async def stream_losses(address: str) -> tuple[Loss, ...]:
+    """Return what the server was found to have lost, oldest first."""
+    async with connect(address) as store:
+        return await read_losses(store)
 
 
 async def _find(store: ValkeyLaneStore, wanted: str) -> list[tuple[str, bytes, DeadLetter]]:
