@@ -135,13 +135,13 @@ class LaneTask:
         while not self._stopping:
             asked = 1 if self._failing_id else count
             block = await self._store.read(self._lane, self._position, count=asked, block_s=IDLE_BLOCK_S)
-            full = len(block) == asked
+            read_s, full = anyio.current_time(), len(block) == asked
             if len(block):
                 await self._take(block)
             await self._commit(save=self._is_save_due(), show=not full or self._is_show_due())
             count = self._next_count(count, block) if full else self._config.batch_size
             if len(block) and not full and not block.has_frame():
-                await anyio.sleep(self._config.batch_ms / 1000)  # single ticks: let a batch fill
+                await anyio.sleep_until(read_s + self._config.batch_ms / 1000)  # single ticks: let a batch fill
         await self._commit(save=True, show=True)
 
     def _next_count(self, count: int, block: Block) -> int:

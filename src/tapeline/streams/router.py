@@ -112,13 +112,13 @@ class Router:
             block = await self._ingress.read(offset, count=count, block_s=IDLE_BLOCK_S)
             if not len(block):
                 continue
-            last_id = block.id(len(block) - 1)
+            read_s, last_id = anyio.current_time(), block.id(len(block) - 1)
             rows, dead = self._split(block)
             await self._send(Route(offset, last_id, len(block), rows, dead, max_dead=self._config.max_dead_letters))
             offset, full = last_id, len(block) == count
             count = min(2 * count, MAX_ENTRIES_AT_ONCE) if full else self._config.batch_size
             if not full:
-                await anyio.sleep(self._config.batch_ms / 1000)  # let a batch fill
+                await anyio.sleep_until(read_s + self._config.batch_ms / 1000)  # a batch filled while we worked
 
     async def _send(self, route: Route) -> None:
         await self._ingress.route(self._token, route)
