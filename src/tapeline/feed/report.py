@@ -6,14 +6,14 @@ Refuses to mix feeds in one frame, and to call bridged numbers real.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from tapeline.core.outcome import Outcome
 from tapeline.core.types import MINUTE_S, NS_PER_S, BarFrame, Label, Tick
-from tapeline.feed.sources import least_real
+from tapeline.feed.sources import join_frames
 
 MINUTE_NS = MINUTE_S * NS_PER_S
 
@@ -94,14 +94,11 @@ def by_feed(frames: Iterable[BarFrame], main: str, label: Label, as_of_ns: int) 
     for frame in frames:
         if len(frame):
             filled.setdefault(frame.feed, []).append(frame)
-    joined = [_joined(found, as_of_ns) if found else empty_frame(main, label, as_of_ns) for found in filled.values()]
+    joined = [
+        join_frames(found, as_of_ns=as_of_ns) if found else empty_frame(main, label, as_of_ns)
+        for found in filled.values()
+    ]
     return tuple(joined)
-
-
-def _joined(frames: Sequence[BarFrame], as_of_ns: int) -> BarFrame:
-    label = least_real(frame.label for frame in frames)
-    whole = BarFrame.concat([replace(frame, label=label) for frame in frames], as_of_ns=as_of_ns)
-    return whole.take(np.lexsort((np.array(whole.symbols, dtype=np.str_), whole.event_ns)))
 
 
 def without_trade(frame: BarFrame, parts: Iterable[Part]) -> tuple[str, ...]:

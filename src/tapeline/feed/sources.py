@@ -1,15 +1,18 @@
 """What the poller and the history fetch need of a vendor, and how symbols are put into requests.
 
-In: symbols.  Out: batches that fit into one request's URL.  Refuses a symbol that no URL could carry.
+In: symbols, frames.  Out: batches that fit into one request's URL; frames in one.
+Refuses a symbol that no URL could carry.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 from urllib.parse import quote
+
+import numpy as np
 
 from tapeline.core.errors import BadInput, ConfigError
 from tapeline.core.outcome import Outcome
@@ -144,3 +147,13 @@ def batches(symbols: Iterable[str], size: int) -> list[tuple[str, ...]]:
 def least_real(labels: Iterable[Label]) -> Label:
     """Return the label that promises least: what a table of several origins may be called. Empty is ``REAL``."""
     return max(labels, key=_REALNESS.index, default=Label.REAL)
+
+
+def join_frames(frames: Sequence[BarFrame], *, as_of_ns: int) -> BarFrame:
+    """Join frames of one timeframe and feed, rows by (event_ns, symbol); the whole is named after its least real part.
+
+    Empty frames have no say in the label, unless all are.
+    """
+    label = least_real(frame.label for frame in [frame for frame in frames if len(frame)] or frames)
+    whole = BarFrame.concat([replace(frame, label=label) for frame in frames], as_of_ns=as_of_ns)
+    return whole.take(np.lexsort((np.array(whole.symbols, dtype=np.str_), whole.event_ns)))

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
-
-import numpy as np
 
 from tapeline.core.calendar import Session
 from tapeline.core.clock import Clock
@@ -20,7 +18,7 @@ from tapeline.core.errors import BadInput, Unavailable
 from tapeline.core.outcome import Outcome
 from tapeline.core.types import BarFrame
 from tapeline.feed.handover import share_out
-from tapeline.feed.sources import DailySource, batches, least_real
+from tapeline.feed.sources import DailySource, batches, join_frames
 
 Progress = Callable[[int, int], None]
 """Called with (batches done, batches in all)."""
@@ -86,7 +84,8 @@ async def fetch_history(
         for symbol in batch
         if not outcome.is_value
     ]
-    return History(_joined(frames), tuple(missing))
+    whole = join_frames(frames, as_of_ns=max(frame.as_of_ns for frame in frames))
+    return History(whole, tuple(missing))
 
 
 def first_day(calendar: SessionCounter, sessions: int, end_date: dt.date) -> dt.date:
@@ -95,10 +94,3 @@ def first_day(calendar: SessionCounter, sessions: int, end_date: dt.date) -> dt.
     for _ in range(sessions):
         day = calendar.previous_session(day).day
     return day
-
-
-def _joined(frames: list[BarFrame]) -> BarFrame:
-    label = least_real(frame.label for frame in frames if len(frame))
-    as_of_ns = max(frame.as_of_ns for frame in frames)
-    whole = BarFrame.concat([replace(frame, label=label) for frame in frames], as_of_ns=as_of_ns)
-    return whole.take(np.lexsort((np.array(whole.symbols, dtype=np.str_), whole.event_ns)))

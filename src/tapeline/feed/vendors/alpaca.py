@@ -9,46 +9,31 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
-import numpy as np
 from msgspec import Meta, Struct, field
 
 from tapeline.core.clock import Clock
 from tapeline.core.config import AlpacaConfig, FeedConfig
 from tapeline.core.config.secrets import AlpacaKeys
-from tapeline.core.errors import BadMessage
-from tapeline.core.outcome import Kind, Outcome, nothing, value_of
-from tapeline.core.types import DAY_S, MINUTE_S, NS_PER_S, BarFrame
+from tapeline.core.outcome import Outcome
+from tapeline.core.types import BarFrame
 from tapeline.feed.gateway import Gateway
-from tapeline.feed.http import Host, Refusal, Response, decode
+from tapeline.feed.http import Host, Response, decode
 from tapeline.feed.limiter import SlidingWindowLimiter
 from tapeline.feed.shared_limit import LimiterState
-from tapeline.feed.sources import PAGE_ROWS, Newest, least_real
-from tapeline.feed.vendors.alpaca_wire import (
-    BarsPage,
-    ParseNewest,
-    Stamp,
-    check_asked,
-    frame_of,
-    ns_of,
-    parse_latest,
-    parse_snapshots,
-)
+from tapeline.feed.sources import Newest
+from tapeline.feed.vendors.alpaca_pages import DATA_HOST, TRADING_HOST, BarsQuestion, fetch_bar_pages, fetch_pages
+from tapeline.feed.vendors.alpaca_wire import ParseNewest, Stamp, ns_of, parse_latest, parse_snapshots
+from tapeline.feed.vendors.shared import CountedBars, new_york_midnight_ns, utc_midnight_ns
 
-DATA_HOST = "alpaca.data"
-TRADING_HOST = "alpaca.trading"
-MAX_PAGES = 1_000
-"""Pages of one question at most: ten million rows. More is a server that never ends."""
-TIMEFRAMES_S = {"1Min": MINUTE_S, "5Min": 5 * MINUTE_S, "15Min": 15 * MINUTE_S, "1Hour": 3_600, "1Day": DAY_S}
+__all__ = ["DATA_HOST", "TRADING_HOST", "AlpacaBars", "Asset", "MarketClock", "StockSplit", "alpaca_hosts"]
 
 _HOME = AlpacaConfig()
 _ASSETS_TTL_S = 3_600.0
 _ACTIONS_PER_PAGE = 1_000
-_NEW_YORK = ZoneInfo("America/New_York")
 
 
 class Asset(Struct, frozen=True):
@@ -113,31 +98,6 @@ class StockSplit:
     ex_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """One batch, one span."""
-
-    symbols: tuple[str, ...]
-    timeframe: str
-    start_ns: int
-    end_ns: int
-
-    def params(self, config: AlpacaConfig, token: str | None) -> dict[str, str | int]:
-        """Return the query of one page. Everything the vendor would otherwise choose is named."""
-        params: dict[str, str | int] = {
-            "symbols": ",".join(self.symbols),
-            "timeframe": self.timeframe,
-            "start": _rfc3339(self.start_ns),
-            # The vendor's end is included. Bars start at whole seconds, so the second before leaves `end_ns` out.
-            "end": _rfc3339(self.end_ns - 1),
-            "limit": PAGE_ROWS,
-            "adjustment": config.adjustment,
-            "feed": config.feed,
-            "sort": "asc",
-        }
-        return params if token is None else {**params, "page_token": token}
-
-
 def alpaca_hosts(
     config: FeedConfig, keys: AlpacaKeys, clock: Clock, state: LimiterState | None = None
 ) -> tuple[Host, Host]:
@@ -162,7 +122,7 @@ def alpaca_hosts(
     return data, trading
 
 
-class AlpacaBars:
+class AlpacaBars(CountedBars):
     """Alpaca's stocks over the gateway. A ``BarSource`` and a ``DailySource``.
 
     Parameters
@@ -176,24 +136,13 @@ class AlpacaBars:
     name = "alpaca"
 
     def __init__(self, gateway: Gateway, config: AlpacaConfig) -> None:
-        self._gateway = gateway
+        super().__init__(gateway, DATA_HOST)
         self._config = config
-        self._pages = 0
 
     @property
     def feed(self) -> str:
         """The vendor's feed that every bar comes from."""
         return self._config.feed
-
-    @property
-    def pages(self) -> int:
-        """Pages received since it was built."""
-        return self._pages
-
-    @property
-    def requests(self) -> int:
-        """Requests sent to the data host since it was built, pages and retries included."""
-        return self._gateway.stats[DATA_HOST].requests
 
     async def fetch_bars(
         self,
@@ -222,7 +171,17 @@ class AlpacaBars:
         Outcome
             All pages as one frame, rows by (event_ns, symbol), empty when nothing traded; or why there is none.
         """
-        return await self._fetch_pages(_Question(tuple(symbols), timeframe, start_ns, end_ns), deadline_ns)
+        question = BarsQuestion(
+            self.name,
+            "/v2/stocks/bars",
+            tuple(symbols),
+            timeframe,
+            start_ns,
+            end_ns,
+            self.feed,
+            {"adjustment": self._config.adjustment, "feed": self.feed},
+        )
+        return await fetch_bar_pages(self._gateway, question, self._tally, deadline_ns)
 
     async def fetch_latest(self, symbols: Sequence[str], *, deadline_ns: int | None = None) -> Outcome[Newest]:
         """Fetch the newest minute bar of each symbol of one batch."""
@@ -235,8 +194,7 @@ class AlpacaBars:
     async def fetch_daily(self, symbols: Sequence[str], first: dt.date, last: dt.date) -> Outcome[BarFrame]:
         """Fetch the daily bars of one batch from ``first`` to ``last``, both included. See ``fetch_bars``."""
         end = last + dt.timedelta(days=1)
-        question = _Question(tuple(symbols), "1Day", _midnight_ns(first), _midnight_ns(end))
-        return await self._fetch_pages(question, None)
+        return await self.fetch_bars(symbols, utc_midnight_ns(first), utc_midnight_ns(end), "1Day")
 
     async def fetch_assets(self) -> Outcome[tuple[Asset, ...]]:
         """Fetch every active US stock the vendor lists, by symbol."""
@@ -256,27 +214,30 @@ class AlpacaBars:
 
         The vendor is asked for the whole market: splits are few, symbols are many.
         """
-        wanted = set(symbols)
-        found: list[StockSplit] = []
         params: dict[str, str | int] = {
             "types": "forward_split,reverse_split",
             "start": first.isoformat(),
             "end": last.isoformat(),
             "limit": _ACTIONS_PER_PAGE,
         }
-        for _ in range(MAX_PAGES):
-            outcome = await self._gateway.fetch(
-                DATA_HOST, "/v1/corporate-actions", params, parse=_parse_actions, circuit="corporate-actions"
+        outcome = await fetch_pages(
+            self._gateway,
+            DATA_HOST,
+            "/v1/corporate-actions",
+            params,
+            _parse_actions,
+            source=self.name,
+            circuit="corporate-actions",
+        )
+        wanted, first_ns = set(symbols), new_york_midnight_ns(first)
+        return outcome.map(
+            lambda pages: tuple(
+                sorted(
+                    (split for page in pages for split in page if split.symbol in wanted and first_ns <= split.ex_ns),
+                    key=lambda split: (split.ex_ns, split.symbol),
+                )
             )
-            if outcome.value is None:
-                return outcome.map(lambda _: ())
-            splits, token = outcome.value
-            found += [s for s in splits if s.symbol in wanted and _midnight_in_new_york_ns(first) <= s.ex_ns]
-            if token is None:
-                ordered = sorted(found, key=lambda s: (s.ex_ns, s.symbol))
-                return value_of(tuple(ordered), source=self.name, as_of_ns=outcome.as_of_ns)
-            params = {**params, "page_token": token}
-        return nothing(Kind.ERROR, source=self.name, reason=f"more than {MAX_PAGES} pages of corporate actions")
+        )
 
     async def _fetch_newest(
         self, path: str, parse: ParseNewest, symbols: Sequence[str], deadline_ns: int | None
@@ -289,77 +250,14 @@ class AlpacaBars:
             deadline_ns=deadline_ns,
             circuit=self._config.feed,
         )
-        self._pages += outcome.is_value
+        self._tally.pages += outcome.is_value
         return outcome
-
-    async def _fetch_pages(self, question: _Question, deadline_ns: int | None) -> Outcome[BarFrame]:
-        frames: list[BarFrame] = []
-        tokens: set[str] = set()
-        token: str | None = None
-        while len(frames) < MAX_PAGES:
-            outcome = await self._gateway.fetch(
-                DATA_HOST,
-                "/v2/stocks/bars",
-                question.params(self._config, token),
-                parse=partial(_parse_page, question, self._config.feed),
-                deadline_ns=deadline_ns,
-                circuit=self._config.feed,
-            )
-            if outcome.value is None:
-                return _none(outcome, f"page {len(frames) + 1}: {outcome.reason}")
-            self._pages += 1
-            frame, token = outcome.value
-            frames.append(frame)
-            if token is None:
-                return _joined(frames, question, outcome)
-            if token in tokens:
-                return _none(outcome, f"page {len(frames)} leads back to an earlier one", Kind.ERROR)
-            tokens.add(token)
-        return _none(outcome, f"more than {MAX_PAGES} pages for one question", Kind.ERROR)
-
-
-def _none(outcome: Outcome[Any], reason: str, kind: Kind | None = None) -> Outcome[BarFrame]:
-    if isinstance(outcome, Refusal):
-        return replace(outcome, reason=reason)
-    return nothing(kind or outcome.kind, source=AlpacaBars.name, reason=reason, as_of_ns=outcome.as_of_ns)
-
-
-def _joined(frames: list[BarFrame], question: _Question, last: Outcome[Any]) -> Outcome[BarFrame]:
-    """Return all pages as one frame by (event_ns, symbol), or an error when a bar came twice."""
-    label = least_real(frame.label for frame in frames)
-    whole = BarFrame.concat([replace(frame, label=label) for frame in frames], as_of_ns=question.end_ns)
-    symbols = np.array(whole.symbols, dtype=np.str_)
-    rows = np.lexsort((symbols, whole.event_ns))
-    symbols, event_ns = symbols[rows], whole.event_ns[rows]
-    twice = np.flatnonzero((symbols[1:] == symbols[:-1]) & (event_ns[1:] == event_ns[:-1]))
-    if twice.size:
-        return _none(last, f"the bar of {symbols[twice[0]]} at {event_ns[twice[0]]} came twice", Kind.ERROR)
-    return value_of(whole.take(rows), source=AlpacaBars.name, as_of_ns=last.as_of_ns)
-
-
-def _parse_page(question: _Question, feed: str, response: Response) -> tuple[BarFrame, str | None]:
-    """Return the page's rows in the vendor's order, and the token of the next page."""
-    page = decode(response, BarsPage)
-    by_symbol = page.bars or {}
-    check_asked(by_symbol.keys(), set(question.symbols))
-    frame = frame_of(
-        [symbol for symbol, bars in by_symbol.items() for _ in bars],
-        [bar for rows in by_symbol.values() for bar in rows],
-        timeframe_s=TIMEFRAMES_S[question.timeframe],
-        feed=feed,
-        label=response.label,
-        as_of_ns=question.end_ns,
-    )
-    if outside := np.flatnonzero((frame.event_ns < question.start_ns) | (frame.event_ns >= question.end_ns)).tolist():
-        moment = _rfc3339(int(frame.event_ns[outside[0]]))
-        raise BadMessage(f"the bar of {frame.symbols[outside[0]]} at {moment} lies outside the span asked for")
-    return frame, page.next_page_token or None
 
 
 def _parse_actions(response: Response) -> tuple[list[StockSplit], str | None]:
     page = decode(response, _ActionsPage)
     entries = [*page.corporate_actions.forward_splits, *page.corporate_actions.reverse_splits]
-    splits = [StockSplit(e.symbol, e.new_rate / e.old_rate, _midnight_in_new_york_ns(e.ex_date)) for e in entries]
+    splits = [StockSplit(e.symbol, e.new_rate / e.old_rate, new_york_midnight_ns(e.ex_date)) for e in entries]
     return splits, page.next_page_token or None
 
 
@@ -370,16 +268,3 @@ def _parse_assets(response: Response) -> tuple[Asset, ...]:
 def _parse_clock(response: Response) -> MarketClock:
     clock = decode(response, _Clock)
     return MarketClock(ns_of(clock.timestamp), clock.is_open, ns_of(clock.next_open), ns_of(clock.next_close))
-
-
-def _midnight_in_new_york_ns(day: dt.date) -> int:
-    return ns_of(dt.datetime(day.year, day.month, day.day, tzinfo=_NEW_YORK))
-
-
-def _midnight_ns(day: dt.date) -> int:
-    return ns_of(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
-
-
-def _rfc3339(moment_ns: int) -> str:
-    """Return the whole second of a moment in the vendor's spelling."""
-    return dt.datetime.fromtimestamp(moment_ns // NS_PER_S, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,7 +7,7 @@ Refuses prices that are not positive, moments without a zone, and symbols that w
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Annotated
 
@@ -18,25 +18,27 @@ from tapeline.core.errors import BadMessage
 from tapeline.core.types import MINUTE_S, NS_PER_S, BarFrame, Label, Tick
 from tapeline.feed.http import Response, decode
 from tapeline.feed.sources import Newest
+from tapeline.feed.vendors.shared import Amount, Price
 
 Stamp = Annotated[dt.datetime, Meta(tz=True)]
 ParseNewest = Callable[[frozenset[str], str, Response], Newest]
 """Reads the newest bars out of an answer: symbols asked for, feed, answer."""
-_Price = Annotated[float, Meta(gt=0)]
-_Amount = Annotated[float, Meta(ge=0)]
 
 
 class WireBar(Struct, frozen=True):
-    """{"t":"2010-05-06T13:30:00Z","o":1.0,"h":1.0,"l":1.0,"c":1.0,"v":100,"n":3,"vw":1.0}"""
+    """{"t":"2010-05-06T13:30:00Z","o":1.0,"h":1.0,"l":1.0,"c":1.0,"v":100,"n":3,"vw":1.0}
+
+    Bars of crypto come also for minutes in which only quotes moved: volume and vwap are 0 then, and vwap is unknown.
+    """
 
     t: Stamp
-    o: _Price
-    h: _Price
-    l: _Price  # noqa: E741  the vendor's name
-    c: _Price
-    v: _Amount
-    n: _Amount | None = None
-    vw: _Amount | None = None
+    o: Price
+    h: Price
+    l: Price  # noqa: E741  the vendor's name
+    c: Price
+    v: Amount
+    n: Amount | None = None
+    vw: Amount | None = None
 
 
 class BarsPage(Struct, frozen=True):
@@ -56,15 +58,15 @@ class _Trade(Struct, frozen=True):
     """{"t":"...","x":"V","p":250.1,"s":100,"c":["@"],"i":1,"z":"C"}"""
 
     t: Stamp
-    p: _Price
-    s: _Amount
+    p: Price
+    s: Amount
 
 
 class _Quote(Struct, frozen=True):
     """{"t":"...","ap":250.2,"as":1,"bp":250.0,"bs":1,"c":["R"],"z":"C"}; a side without an order is 0."""
 
-    ap: _Amount = 0.0
-    bp: _Amount = 0.0
+    ap: Amount = 0.0
+    bp: Amount = 0.0
 
 
 class _Snapshot(Struct, frozen=True):
@@ -75,9 +77,20 @@ class _Snapshot(Struct, frozen=True):
     minute: WireBar | None = field(name="minuteBar", default=None)
 
 
+class _Snapshots(Struct, frozen=True):
+    """{"snapshots":{"BTC/USD":{...}}}"""
+
+    snapshots: dict[str, _Snapshot | None]
+
+
 def ns_of(moment: dt.datetime) -> int:
     """Return UTC nanoseconds, exact to the microsecond that the wire shape carries."""
     return int(moment.timestamp()) * NS_PER_S + moment.microsecond * 1_000
+
+
+def rfc3339(moment_ns: int) -> str:
+    """Return the whole second of a moment in the vendor's spelling."""
+    return dt.datetime.fromtimestamp(moment_ns // NS_PER_S, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def frame_of(
@@ -96,7 +109,7 @@ def frame_of(
         low=np.array([bar.l for bar in bars], np.float64),
         close=np.array([bar.c for bar in bars], np.float64),
         volume=np.array([bar.v for bar in bars], np.float64),
-        vwap=np.array([bar.vw for bar in bars], np.float64),  # None becomes NaN
+        vwap=np.array([bar.vw if bar.v else None for bar in bars], np.float64),  # None becomes NaN
         trades=np.array([bar.n for bar in bars], np.float64),
     )
 
@@ -110,7 +123,15 @@ def parse_latest(asked: frozenset[str], feed: str, response: Response) -> Newest
 
 def parse_snapshots(asked: frozenset[str], feed: str, response: Response) -> Newest:
     """Read snapshots: the newest bars, and a tick of the newest trade with its bid and ask."""
-    found = decode(response, dict[str, _Snapshot | None])
+    return _newest_of(decode(response, dict[str, _Snapshot | None]), asked, feed, response)
+
+
+def parse_crypto_snapshots(asked: frozenset[str], feed: str, response: Response) -> Newest:
+    """Read snapshots of crypto, which stand one level deeper; see ``parse_snapshots``."""
+    return _newest_of(decode(response, _Snapshots).snapshots, asked, feed, response)
+
+
+def _newest_of(found: Mapping[str, _Snapshot | None], asked: frozenset[str], feed: str, response: Response) -> Newest:
     check_asked(found.keys(), asked)
     told = [(symbol, snapshot) for symbol, snapshot in sorted(found.items()) if snapshot is not None]
     bars = [(symbol, snapshot.minute) for symbol, snapshot in told if snapshot.minute is not None]

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Annotated
 from urllib.parse import parse_qsl, quote, urlsplit
-from zoneinfo import ZoneInfo
 
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from tapeline.core.clock import Clock
 from tapeline.core.config.feed import FeedConfig
 from tapeline.core.errors import BadMessage
 from tapeline.core.outcome import Outcome, nothing, value_of
-from tapeline.core.types import DAY_S, MINUTE_S, NS_PER_S, BarFrame, Label
+from tapeline.core.types import DAY_S, MINUTE_S, BarFrame
 from tapeline.feed.gateway import Gateway
-from tapeline.feed.http import Host, Refusal, Response, decode
+from tapeline.feed.http import Host, Response, decode
 from tapeline.feed.limiter import SlidingWindowLimiter
-from tapeline.feed.sources import least_real
+from tapeline.feed.sources import join_frames
+from tapeline.feed.vendors.shared import Amount, CountedBars, Price, failed, new_york_midnight_ns
 
 HOST = "massive"
 PAGE_BARS = 50_000
@@ -33,22 +31,19 @@ MAX_PAGES = 100
 """Pages of one ticker at most: five million bars. More is a server that never ends."""
 RANGES = {"1Min": ("1", "minute", MINUTE_S), "5Min": ("5", "minute", 5 * MINUTE_S), "1Day": ("1", "day", DAY_S)}
 _MS = 1_000_000
-_NEW_YORK = ZoneInfo("America/New_York")
-_Price = Annotated[float, Meta(gt=0)]
-_Amount = Annotated[float, Meta(ge=0)]
 
 
 class _Bar(Struct, frozen=True):
     """{"v":100,"vw":1.0,"o":1.0,"c":1.0,"h":1.0,"l":1.0,"t":1273152600000,"n":3}"""
 
     t: int
-    o: _Price
-    h: _Price
-    l: _Price  # noqa: E741  the vendor's name
-    c: _Price
-    v: _Amount
-    vw: _Amount | None = None
-    n: _Amount | None = None
+    o: Price
+    h: Price
+    l: Price  # noqa: E741  the vendor's name
+    c: Price
+    v: Amount
+    vw: Amount | None = None
+    n: Amount | None = None
 
 
 class _Page(Struct, frozen=True):
@@ -65,7 +60,7 @@ def massive_host(config: FeedConfig, key: str, clock: Clock) -> Host:
     return Host(HOST, config.massive.base_url, limiter, {"authorization": f"Bearer {key}"})
 
 
-class MassiveBars:
+class MassiveBars(CountedBars):
     """Massive's aggregates over the gateway. A ``BarSource`` and a ``DailySource``.
 
     Parameters
@@ -80,19 +75,8 @@ class MassiveBars:
     feed = "massive"
 
     def __init__(self, gateway: Gateway, *, adjusted: bool = False) -> None:
-        self._gateway = gateway
+        super().__init__(gateway, HOST)
         self._adjusted = adjusted
-        self._pages = 0
-
-    @property
-    def pages(self) -> int:
-        """Pages received since it was built."""
-        return self._pages
-
-    @property
-    def requests(self) -> int:
-        """Requests sent since it was built, pages and retries included."""
-        return self._gateway.stats[HOST].requests
 
     async def fetch_bars(
         self,
@@ -113,12 +97,13 @@ class MassiveBars:
             frames.append(last.value)
         if last is None:
             raise ValueError("no symbol to ask for")
-        label = least_real(frame.label for frame in frames if len(frame))
-        return value_of(_joined(frames, label, end_ns), source=self.name, as_of_ns=last.as_of_ns)
+        return value_of(join_frames(frames, as_of_ns=end_ns), source=self.name, as_of_ns=last.as_of_ns)
 
     async def fetch_daily(self, symbols: Sequence[str], first: dt.date, last: dt.date) -> Outcome[BarFrame]:
         """Fetch the daily bars from ``first`` to ``last``, both included. See ``fetch_bars``."""
-        return await self.fetch_bars(symbols, _midnight_ns(first), _midnight_ns(last + dt.timedelta(days=1)), "1Day")
+        return await self.fetch_bars(
+            symbols, new_york_midnight_ns(first), new_york_midnight_ns(last + dt.timedelta(days=1)), "1Day"
+        )
 
     async def _fetch_symbol(
         self, symbol: str, start_ns: int, end_ns: int, timeframe: str, deadline_ns: int | None
@@ -133,14 +118,13 @@ class MassiveBars:
             parse = partial(_parse_page, symbol, start_ns, end_ns, step_s)
             outcome = await self._gateway.fetch(HOST, path, params, parse=parse, deadline_ns=deadline_ns)
             if outcome.value is None:
-                kind = Refusal if isinstance(outcome, Refusal) else Outcome
-                return kind(outcome.kind, self.name, None, f"{symbol}: {outcome.reason}", outcome.as_of_ns)
-            self._pages += 1
+                return failed(outcome, self.name, f"{symbol}: {outcome.reason}")
+            self._tally.pages += 1
             frame, following = outcome.value
             frames.append(frame)
             if not following:
-                label = least_real(frame.label for frame in frames)
-                return value_of(_joined(frames, label, end_ns), source=self.name, as_of_ns=outcome.as_of_ns)
+                whole = join_frames(frames, as_of_ns=end_ns)
+                return value_of(whole, source=self.name, as_of_ns=outcome.as_of_ns)
             path, params = _next(following)
         return nothing(outcome.kind, source=self.name, reason=f"more than {MAX_PAGES} pages of {symbol}")
 
@@ -176,12 +160,3 @@ def _next(url: str) -> tuple[str, dict[str, str | int]]:
     """Return path and parameters of the next page; whatever host it names, our own is asked."""
     parts = urlsplit(url)
     return parts.path, {name: value for name, value in parse_qsl(parts.query) if name.lower() != "apikey"}
-
-
-def _joined(frames: list[BarFrame], label: Label, as_of_ns: int) -> BarFrame:
-    whole = BarFrame.concat([replace(frame, label=label) for frame in frames], as_of_ns=as_of_ns)
-    return whole.take(np.lexsort((np.array(whole.symbols, dtype=np.str_), whole.event_ns)))
-
-
-def _midnight_ns(day: dt.date) -> int:
-    return int(dt.datetime(day.year, day.month, day.day, tzinfo=_NEW_YORK).timestamp()) * NS_PER_S

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from msgspec import Struct
@@ -21,12 +19,12 @@ from tapeline.core.errors import BadMessage
 from tapeline.core.outcome import Kind, Outcome, value_of
 from tapeline.core.types import DAY_S, MINUTE_S, NS_PER_S, BarFrame
 from tapeline.feed.gateway import Gateway
-from tapeline.feed.http import Refusal, Response, decode
-from tapeline.feed.sources import least_real
+from tapeline.feed.http import Response, decode
+from tapeline.feed.sources import join_frames
+from tapeline.feed.vendors.shared import NEW_YORK, CountedBars, failed, new_york_midnight_ns
 from tapeline.feed.vendors.yahoo import DATA_HOST
 
 INTERVALS = {"1Min": ("1m", MINUTE_S), "5Min": ("5m", 5 * MINUTE_S), "1Day": ("1d", DAY_S)}
-_NEW_YORK = ZoneInfo("America/New_York")
 _Numbers = tuple[float | None, ...]
 
 
@@ -59,7 +57,7 @@ class _Answer(Struct, frozen=True):
     chart: _Chart
 
 
-class YahooBars:
+class YahooBars(CountedBars):
     """Yahoo's charts over the gateway. A ``BarSource`` and a ``DailySource``.
 
     Parameters
@@ -72,18 +70,7 @@ class YahooBars:
     feed = "yahoo.split"
 
     def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self._pages = 0
-
-    @property
-    def pages(self) -> int:
-        """Pages received since it was built."""
-        return self._pages
-
-    @property
-    def requests(self) -> int:
-        """Requests sent to the host since it was built, those of others included."""
-        return self._gateway.stats[DATA_HOST].requests
+        super().__init__(gateway, DATA_HOST)
 
     async def fetch_bars(
         self,
@@ -115,20 +102,18 @@ class YahooBars:
             if outcome.kind is Kind.NO_DATA:
                 continue
             if outcome.value is None:
-                kind = Refusal if isinstance(outcome, Refusal) else Outcome
-                return kind(outcome.kind, self.name, None, f"{symbol}: {outcome.reason}", outcome.as_of_ns)
-            self._pages += 1
+                return failed(outcome, self.name, f"{symbol}: {outcome.reason}")
+            self._tally.pages += 1
             frames.append(outcome.value)
         if not frames:
             return Outcome(Kind.NO_DATA, self.name, None, "the vendor knows none of these symbols", as_of_ns)
-        label = least_real(frame.label for frame in frames if len(frame))
-        whole = BarFrame.concat([replace(frame, label=label) for frame in frames], as_of_ns=end_ns)
-        ordered = whole.take(np.lexsort((np.array(whole.symbols, dtype=np.str_), whole.event_ns)))
-        return value_of(ordered, source=self.name, as_of_ns=as_of_ns)
+        return value_of(join_frames(frames, as_of_ns=end_ns), source=self.name, as_of_ns=as_of_ns)
 
     async def fetch_daily(self, symbols: Sequence[str], first: dt.date, last: dt.date) -> Outcome[BarFrame]:
         """Fetch the daily bars from ``first`` to ``last``, both included. See ``fetch_bars``."""
-        return await self.fetch_bars(symbols, _midnight_ns(first), _midnight_ns(last + dt.timedelta(days=1)), "1Day")
+        return await self.fetch_bars(
+            symbols, new_york_midnight_ns(first), new_york_midnight_ns(last + dt.timedelta(days=1)), "1Day"
+        )
 
 
 def _parse_chart(symbol: str, start_ns: int, end_ns: int, step_s: int, response: Response) -> BarFrame:
@@ -170,8 +155,4 @@ def _parse_chart(symbol: str, start_ns: int, end_ns: int, step_s: int, response:
 
 
 def _midnight_of(moment_s: int) -> int:
-    return _midnight_ns(dt.datetime.fromtimestamp(moment_s, _NEW_YORK).date())
-
-
-def _midnight_ns(day: dt.date) -> int:
-    return int(dt.datetime(day.year, day.month, day.day, tzinfo=_NEW_YORK).timestamp()) * NS_PER_S
+    return new_york_midnight_ns(dt.datetime.fromtimestamp(moment_s, NEW_YORK).date())
