@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 import anyio
@@ -47,16 +49,30 @@ def show(letter: LetterArgument, address: AddressOption = "", config: ConfigOpti
 
 
 @verbs.command()
-def replay(letter: LetterArgument, address: AddressOption = "", config: ConfigOption = None) -> None:
-    """Send letters again through the ingress, and drop them."""
-    n = _act(address, config, letter, "replay")
+def replay(
+    letter: LetterArgument,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=VALUE of one tick to correct; may be given again.")
+    ] = None,
+    address: AddressOption = "",
+    config: ConfigOption = None,
+) -> None:
+    """Send letters again through the ingress, each once, and drop them; with --set one of them corrected."""
+    from tapeline.streams.letters import replay_letters
+
+    changed = dict(map(_field, change or ()))
+    if changed and letter == "all":
+        raise BadInput("--set corrects one letter: name it, as `tapeline dlq list` does")
+    n = _act(address, config, letter, partial(replay_letters, changed=changed))
     typer.echo(f"{n} letters were sent again")
 
 
 @verbs.command()
 def drop(letter: LetterArgument, address: AddressOption = "", config: ConfigOption = None) -> None:
     """Drop letters for good."""
-    n = _act(address, config, letter, "drop")
+    from tapeline.streams.letters import drop_letters
+
+    n = _act(address, config, letter, drop_letters)
     typer.echo(f"{n} letters were dropped")
 
 
@@ -70,11 +86,15 @@ def _letters(address: str, config: Any, wanted: str) -> list[tuple[str, Any]]:
     return list(found)
 
 
-def _act(address: str, config: Any, wanted: str, what: str) -> int:
-    from tapeline.streams.letters import drop_letters, replay_letters
+def _field(text: str) -> tuple[bytes, bytes]:
+    name, is_one, value = text.partition("=")
+    if not name or not is_one:
+        raise BadInput(f"--set {text!r} is not FIELD=VALUE, as price=101.5 is")
+    return name.encode(), value.encode()
 
+
+def _act(address: str, config: Any, wanted: str, act: Callable[[str, str], Awaitable[int]]) -> int:
     settings = load_settings(config).config
-    act = replay_letters if what == "replay" else drop_letters
     n = anyio.run(act, address or stream_address(settings, os.environ), wanted)
     if wanted != "all" and not n:
         raise BadInput(f"there is no dead letter {wanted!r}: `tapeline dlq list` names them")

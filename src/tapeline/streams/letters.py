@@ -6,7 +6,8 @@ Out: the letters; or their entries on the ingress once more. Refuses to send aga
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from tapeline.core.errors import BadInput, BadMessage
 from tapeline.core.types import BarFrame
@@ -35,19 +36,33 @@ async def drop_letters(address: str, wanted: str) -> int:
         return len(found)
 
 
-async def replay_letters(address: str, wanted: str) -> int:
+async def replay_letters(address: str, wanted: str, changed: Mapping[bytes, bytes] = MappingProxyType({})) -> int:
     """Put what letters hold on the ingress again, each in one step with dropping it; return how many.
+
+    Whoever else replays the same letters meanwhile, each is sent once.
+
+    Parameters
+    ----------
+    address
+        The stream server.
+    wanted
+        Name of a letter, or ``all``.
+    changed
+        Fields to send with another value, or in addition.
 
     Raises
     ------
     BadInput
-        When one was kept only in part; those before it were sent.
+        When one was kept only in part, or has no fields that could be changed; those before it were sent.
     """
+    n = 0
     async with connect(address) as store:
-        found = await _find(store, wanted)
-        for name, key, letter in found:
-            await store.move(key, letter.id, keys.INGRESS, list(_entries(name, letter)))
-        return len(found)
+        for name, key, letter in await _find(store, wanted):
+            entries = list(_entries(name, letter))
+            if changed and (len(entries) != 1 or keys.FRAME in entries[0]):
+                raise BadInput(f"letter {name} holds frames, no fields of one tick: it can only be sent as it is")
+            n += await store.move(key, letter.id, keys.INGRESS, [{**fields, **changed} for fields in entries])
+    return n
 
 
 async def stream_progress(address: str) -> tuple[IngressProgress, list[LaneProgress]]:

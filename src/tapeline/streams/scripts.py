@@ -42,6 +42,18 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
 
+# KEYS: from, to.  ARGV: id of the entry that is dropped, then of each new entry how many parts, and these.
+MOVE = """
+if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+local n = 2
+while n <= #ARGV do
+  local last = n + tonumber(ARGV[n])
+  redis.call('XADD', KEYS[2], '*', unpack(ARGV, n + 1, last))
+  n = last + 1
+end
+return 1
+"""
+
 _CHECK_OWNER = """
 local holder = redis.call('GET', KEYS[1])
 if holder ~= ARGV[1] then return {'owner', holder or ''} end

@@ -93,6 +93,7 @@ class ValkeyLaneStore:
         self._release = client.register_script(scripts.RELEASE)
         self._count_failure = client.register_script(scripts.COUNT_FAILURE)
         self._commit = client.register_script(scripts.COMMIT)
+        self._move = client.register_script(scripts.MOVE)
 
     def script(self, text: str) -> AsyncScript:
         """Return a script that ``run`` runs."""
@@ -207,7 +208,7 @@ class ValkeyLaneStore:
             return
         entry: dict[Any, Any] = {keys.ALERT_ID: loss_id, keys.ALERT: payload}
         await self._reply(self._client.xadd(keys.ALERTS, entry))
-        await self._reply(self._client.xadd(keys.LOSSES, entry, maxlen=most))
+        await self._reply(self._client.xadd(keys.LOSSES, entry, maxlen=most, approximate=False))
 
     async def read_losses(self, *, count: int) -> list[tuple[str, bytes]]:
         """See ``LaneStore``."""
@@ -349,14 +350,11 @@ class ValkeyLaneStore:
         """Drop one entry of a stream."""
         await self._reply(self._client.xdel(key, entry_id))
 
-    async def move(self, key: bytes, entry_id: str, to: bytes, entries: Sequence[Mapping[bytes, bytes]]) -> None:
-        """Drop an entry of one stream and append others to another, in one step."""
-        pipe = self._client.pipeline(transaction=True)
-        for fields in entries:
-            wire: dict[Any, Any] = dict(fields)
-            pipe.xadd(to, wire)
-        pipe.xdel(key, entry_id)
-        await self._reply(pipe.execute())
+    async def move(self, key: bytes, entry_id: str, to: bytes, entries: Sequence[Mapping[bytes, bytes]]) -> bool:
+        """Drop an entry of one stream and append others to another, in one step; False when it was dropped before."""
+        flat = [[part for pair in fields.items() for part in pair] for fields in entries]
+        args: list[Any] = [entry_id, *(part for fields in flat for part in (len(fields), *fields))]
+        return bool(await self._reply(self._move([key, to], args)))
 
     async def field(self, key: bytes, name: bytes) -> bytes | None:
         """Return a field of a hash."""
