@@ -5,16 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import anyio
-import msgspec
 import pytest
-from tests.ml.made import QUICK, history
-from tests.scan.test_market import CONFIG
 
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import Candidate
-from tapeline.scan.market import run_scan
-from tapeline.scan.options import Contract, Rules, analyse_options, pick_options, refusal
+from tapeline.scan.options import Contract, Rules, pick_options, refusal
 
 GOOD = Contract("A45C", 100.0, 45.0, 2.95, 3.05, 1000.0, 0.5, 30.0)
 A = Candidate("A", 1, 1.0, 100.0, 2.0, 0, 0.0, ())
@@ -59,26 +54,3 @@ def test_only_the_best_are_looked_at_and_missing_chains_keep_their_reason() -> N
     assert list(found) == ["A", "B"]
     assert (found["A"].kind, found["A"].reason) == (Kind.LIMITED, "no budget left")
     assert found["B"].kind is Kind.NO_DATA
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_chains_of_the_best_are_asked_for_at_once_and_no_others(backend: str) -> None:
-    config = msgspec.structs.replace(CONFIG, options_max_symbols=3)
-    scanned = run_scan(history(seed=9).grid, config, QUICK, models=None).result
-    asked: list[str] = []
-    all_asked = anyio.Event()
-
-    async def fetch(symbol: str) -> Outcome[tuple[Contract, ...]]:
-        asked.append(symbol)
-        if len(asked) == 3:
-            all_asked.set()
-        await all_asked.wait()  # one after the other would wait for ever
-        return value_of((), source="x")
-
-    async def main() -> None:
-        with anyio.fail_after(20):
-            found = await analyse_options(scanned, config, fetch)
-        assert list(found) == [candidate.symbol for candidate in scanned.candidates[:3]]
-        assert sorted(asked) == sorted(found)
-
-    anyio.run(main, backend=backend)

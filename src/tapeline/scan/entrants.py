@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tapeline.core.types import Candidate
 from tapeline.scan.result import ScanResult
-from tapeline.scan.saved import Saved, difference, to_saved
+from tapeline.scan.saved import Difference, Saved, difference, to_saved
 
 
 class Alert(Protocol):
@@ -34,15 +34,18 @@ class EntrantWatch:
 
     def __init__(self, alert: Alert, before: Saved | None = None) -> None:
         self._alert, self._before = alert, before
+        self.change: Difference | None = None
+        """What the last whole scan changed; None before the second."""
 
     async def see(self, result: ScanResult) -> tuple[Candidate, ...]:
         """Tell of the entrants of a scan and return them; once the alert has been taken they are old."""
         if result.is_partial:
             return ()
         now = to_saved(result)
-        new = set() if self._before is None else set(difference(self._before, now).new)
+        change = None if self._before is None else difference(self._before, now)
+        new = set() if change is None else set(change.new)
         entrants = tuple(candidate for candidate in result.candidates if candidate.symbol in new)
         if entrants:
             await self._alert(entrants)
-        self._before = now
+        self._before, self.change = now, change
         return entrants

@@ -1,28 +1,25 @@
 """Options on the best candidates: a contract worth a look for each, with its reasons, or the reason why there is none.
 
-In: a scan and who can be asked for a chain.  Out: an ``Outcome[Pick]`` per candidate, for the best
+In: candidates and their chains.  Out: an ``Outcome[Pick]`` per candidate, for the best
 ``scan.options_max_symbols``. Refuses contracts without two sides, and to fill an unknown Greek or percentile.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import anyio
-
-from tapeline.core.config import ScanConfig
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
-from tapeline.core.types import Candidate
-from tapeline.scan.result import ScanResult
+from tapeline.core.types import Candidate, Label
 
 SOURCE = "options"
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """One option as quoted. ``delta`` is in [-1, 1]; ``iv_percentile`` (0 to 100, of a year) may be NaN."""
+    """One option as quoted. ``delta`` is in [-1, 1]; ``iv_percentile`` (0 to 100, of a year) may be NaN, and then
+    ``iv_note`` says why; ``label`` says where the quote comes from."""
 
     symbol: str
     strike: float
@@ -32,6 +29,8 @@ class Contract:
     open_interest: float
     delta: float
     iv_percentile: float
+    iv_note: str = ""
+    label: Label = Label.REAL
 
     @property
     def spread_pct(self) -> float:
@@ -62,24 +61,6 @@ class Pick:
 
 
 Chain = Outcome[tuple[Contract, ...]]
-Fetch = Callable[[str], Awaitable[Chain]]
-"""Symbol to its chain. Whoever fetches keeps the vendor's limits and gives what failed as an outcome."""
-
-
-async def analyse_options(
-    result: ScanResult, config: ScanConfig, fetch: Fetch, rules: Rules | None = None
-) -> dict[str, Outcome[Pick]]:
-    """Return the best contract of each of the first ``config.options_max_symbols`` candidates, chains asked at once."""
-    first = result.candidates[: config.options_max_symbols]
-    chains: dict[str, Chain] = {}
-
-    async def ask(symbol: str) -> None:
-        chains[symbol] = await fetch(symbol)
-
-    async with anyio.create_task_group() as group:
-        for candidate in first:
-            group.start_soon(ask, candidate.symbol)
-    return pick_options(first, chains, len(first), rules)
 
 
 def pick_options(
@@ -131,9 +112,16 @@ def _pick(candidate: Candidate, chain: Sequence[Contract], rules: Rules) -> Outc
     reasons = (
         f"{best.days_to_expiry:.0f} days, delta {best.delta:+.2f}, open interest {best.open_interest:,.0f}",
         f"spread {best.spread_pct:.1f} %",
-        "IV percentile unknown" if math.isnan(best.iv_percentile) else f"IV percentile {best.iv_percentile:.0f}",
+        _iv_words(best),
+        f"{best.label} quotes",
     )
     return value_of(Pick(candidate.symbol, best, _score(best, candidate.price, rules), reasons), source=SOURCE)
+
+
+def _iv_words(contract: Contract) -> str:
+    if not math.isnan(contract.iv_percentile):
+        return f"IV percentile {contract.iv_percentile:.0f}"
+    return f"IV percentile unknown: {contract.iv_note}" if contract.iv_note else "IV percentile unknown"
 
 
 def _score(contract: Contract, price: float, rules: Rules) -> float:

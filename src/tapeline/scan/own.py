@@ -113,6 +113,15 @@ def load_own(path: Path) -> Own:
     return Own(factors, screens, strategies)
 
 
+def load_wanted(config: ScanConfig) -> tuple[ScanConfig, Own]:
+    """Return the settings with the chosen strategy's in place, and the parts of the file in ``config.plugins``.
+
+    What a scan, a replay and the live market go by: all of them ask here.
+    """
+    own = load_own(Path(config.plugins)) if config.plugins else NOTHING
+    return own.settings(config), own
+
+
 def _run(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("tapeline_own", path)
     if spec is None or spec.loader is None or not path.is_file():

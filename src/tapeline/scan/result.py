@@ -6,7 +6,7 @@ Refuses to hold a number for a symbol that was not scored: its cells are NaN and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -93,6 +93,8 @@ class ScanResult:
         What the time budget did not suffice for; the scan is partial when this is not empty.
     notes
         What else a person should know, a sentence each.
+    more
+        Further columns of the table, a cell per candidate: what the second stage found (``scan.second``).
     """
 
     as_of_ns: int
@@ -113,6 +115,7 @@ class ScanResult:
     n_abstained: int = 0
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    more: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     @property
     def is_partial(self) -> bool:
@@ -143,7 +146,7 @@ class ScanResult:
             columns[f"{name}_points"] = [each.get(name) for each in named]
         for name, values in self.values.items():
             columns[name] = [None if np.isnan(values[col]) else float(values[col]) for col in cols]
-        return columns
+        return columns | {name: list(cells) for name, cells in self.more.items()}
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the candidates a row each, with the names of ``columns``; needs no Polars, whose import takes long."""

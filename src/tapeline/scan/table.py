@@ -12,6 +12,7 @@ import polars as pl
 
 from tapeline.core.errors import BadInput
 from tapeline.scan.result import ScanResult
+from tapeline.scan.second import TEXTS
 
 WRITERS = {
     ".parquet": lambda frame, path: frame.write_parquet(path),
@@ -22,7 +23,7 @@ WRITERS = {
 
 def build_table(result: ScanResult) -> pl.DataFrame:
     """Return the candidates, best first: ``result.columns()`` as a frame."""
-    whole: dict[str, Any] = {"rank": pl.Int64, "symbol": pl.String, "sector": pl.String}
+    whole: dict[str, Any] = {"rank": pl.Int64, **dict.fromkeys(("symbol", "sector", *TEXTS), pl.String)}
     columns = result.columns()
     return pl.DataFrame(
         {name: pl.Series(values, dtype=whole.get(name, pl.Float64)) for name, values in columns.items()}

@@ -59,13 +59,22 @@ class ScanConfig(Section, frozen=True):
     """Symbols that the cheap stage of a lazy scan passes on: enough to hold 99 % of the final 50 (``bench scan``)."""
     options_max_symbols: Annotated[int, Meta(ge=0, le=10_000)] = 50
     """Best candidates whose option chains are looked at."""
+    fundamentals_max_symbols: Annotated[int, Meta(ge=0, le=10_000)] = 50
+    """Best candidates whose company figures are asked for."""
+    second_every_min: Annotated[int, Meta(ge=0, le=390)] = 0
+    """Minutes between two looks of a running node at the options and companies of its best candidates; 0 for none. Each
+    look costs a request a symbol and vendor, of the limits that the polls need too."""
+    second_concurrency: Annotated[int, Meta(ge=1, le=100)] = 8
+    """Questions of such a look that are open at once."""
+    second_timeout_s: Positive = 60.0
+    """What has not been answered by then is missing, with that reason."""
     use_explainability: bool = True
     """Say in words what moved the models, for the rows that are shown."""
     plugins: str = ""
     """Python file with factors, screens, indicators and strategies of your own (docs/own-code.md); it runs with your
     rights."""
     strategy: str = ""
-    """The strategy of that file whose settings take the place of these; empty for none. Read by ``tapeline scan``."""
+    """The strategy of that file whose settings take the place of these; empty for none."""
     time_budget_ms: NotNegative = 0.0
     """Past it a scan returns what it has, marked partial; 0 waits."""
 
