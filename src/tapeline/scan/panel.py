@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from tapeline.core.calendar import Session
 from tapeline.core.types import F64, I64, NS_PER_S
 from tapeline.grid import BarGrid
+from tapeline.kernels.columns import newest_traded
 
-PRICES = ("open", "high", "low", "close")
+FIELDS = ("open", "high", "low", "close", "volume")
 
 DAY_STARTS_BEFORE_OPEN_NS = 18 * 3600 * NS_PER_S
 """A daily bar is stamped with midnight or with the open; either is within this of its session's open, and the bar of
@@ -68,17 +69,17 @@ def build_panel(days: BarGrid, session: Session | None, as_of_ns: int, *, max_ba
     row is a finished session. What is counted and judged (``n_traded``, ``is_sound``) is all ``max_bars`` sessions.
     """
     end = rows_until(days.event_ns, as_of_ns)
-    seen = {name: days.field(name)[max(0, end - max_bars) : end] for name in (*PRICES, "volume")}
-    traded = ~np.isnan(seen["close"])
-    is_current = traded[-1].copy() if len(traded) else np.zeros(traded.shape[1], np.bool_)
+    seen = [days.field(name)[max(0, end - max_bars) : end] for name in FIELDS]
+    found = newest_traded(seen, n_rows)
+    is_current = ~np.isnan(days.field("close")[end - 1]) if end else np.zeros(len(days.symbols), np.bool_)
     if session is not None and not (end and _belongs(int(days.event_ns[end - 1]), session)):
         is_current[:] = False
     return Panel(
         symbols=days.symbols,
-        **_newest(seen, traded, n_rows),
-        n_traded=traded.sum(axis=0),
+        **dict(zip(FIELDS, found.fields, strict=True)),
+        n_traded=found.n_traded,
         is_current=is_current,
-        is_sound=_sound(seen, traded),
+        is_sound=found.is_sound,
         day_frac=day_frac(session, as_of_ns),
     )
 
@@ -123,32 +124,3 @@ def last_bar_end_ns(minutes: BarGrid, symbols: tuple[str, ...], as_of_ns: int) -
 
 def _belongs(event_ns: int, session: Session) -> bool:
     return session.open_ns - DAY_STARTS_BEFORE_OPEN_NS < event_ns < session.close_ns
-
-
-def _newest(seen: dict[str, F64], traded: NDArray[np.bool_], n_rows: int) -> dict[str, F64]:
-    """Return copies of the newest rows, in which the few symbols with gaps have their traded bars moved to the end."""
-    near = traded[-n_rows:]
-    has_gap = (near[:-1] & ~near[1:]).any(axis=0) | (near.sum(axis=0) < np.minimum(n_rows, traded.sum(axis=0)))
-    cols = np.flatnonzero(has_gap)
-    order = np.argsort(traded[:, cols], axis=0, kind="stable")[-n_rows:]
-    found = {}
-    for name, rows in seen.items():
-        found[name] = np.full((n_rows, rows.shape[1]), np.nan)
-        found[name][n_rows - len(near) :] = rows[-n_rows:]
-        found[name][n_rows - len(near) :, cols] = np.take_along_axis(rows[:, cols], order, axis=0)
-    return found
-
-
-def _sound(fields: dict[str, F64], traded: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return per symbol whether each traded bar is one: a NaN beside a close is as wrong as a negative price.
-
-    A grid's bar has four finite prices or none, so the lowest price and the sum of the volumes tell.
-    """
-    if not len(traded):
-        return np.ones(traded.shape[1], np.bool_)
-    lowest = np.fmin.reduce([np.fmin.reduce(fields[name], axis=0) for name in PRICES])
-    volume = fields["volume"]
-    with np.errstate(invalid="ignore"):  # infinities that meet
-        whole = np.isfinite(np.where(traded, volume, 0.0).sum(axis=0))
-    sound: NDArray[np.bool_] = ~(lowest <= 0.0) & whole & ~(np.fmin.reduce(volume, axis=0) < 0.0)
-    return sound
