@@ -12,7 +12,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from tests.cli.shell import Shell
 
 from tapeline.streams.embedded import embedded_valkey
-from tapeline.streams.keys import PAYLOAD, REASON, ROUTER_DEAD
+from tapeline.streams.frames import pack_fields
+from tapeline.streams.keys import INGRESS, PAYLOAD, REASON, ROUTER_DEAD
 from tapeline.streams.valkey import connect
 
 CSV = "symbol,price,volume,time\nA,10,5,1600000000\nA,11,5,1600000060\nB,7,1,1600000061\n"
@@ -61,6 +62,52 @@ def test_a_dead_letter_is_listed_and_dropped(shell: Shell, server: tuple[Blockin
     assert "there is no dead letter" in shell.refuses("dlq", "drop", "0/1-1", "--address", address)
     assert shell("dlq", "drop", told["letter"], "--address", address).out == "1 letters were dropped\n"
     assert shell("dlq", "list", "--address", address).out == "there are no dead letters\n"
+
+
+@pytest.mark.process
+def test_a_dead_letter_is_shown_corrected_and_sent_again(shell: Shell, server: tuple[BlockingPortal, str]) -> None:
+    portal, address = server
+    fields = {b"symbol": b"A", b"price": b"x", b"volume": b"1", b"exchange_timestamp": b"1600000000"}
+
+    async def bury() -> None:
+        async with connect(address) as store:
+            await store.append(ROUTER_DEAD, [{REASON: b"no number", PAYLOAD: pack_fields(fields)}] * 2)
+
+    portal.call(bury)
+    listed = shell("dlq", "list", "--address", address, "--json").out.splitlines()
+    first = json.loads(listed[0])["letter"]
+    shown = shell("dlq", "show", first, "--address", address).out
+    assert [word in shown for word in (first, "no number", "b'price'", "b'x'")] == [True] * 4
+    at_server = ("--address", address)
+    assert "is not FIELD=VALUE" in shell.refuses("dlq", "replay", first, "--set", "price", *at_server)
+    assert "corrects one letter" in shell.refuses("dlq", "replay", "all", "--set", "price=1", *at_server)
+    assert shell("dlq", "replay", first, "--set", "price=7", *at_server).out == "1 letters were sent again\n"
+    assert "there is no dead letter" in shell.refuses("dlq", "replay", first, *at_server)
+    assert shell("dlq", "replay", "all", *at_server).out == "1 letters were sent again\n"
+    assert shell("dlq", "list", *at_server).out == "there are no dead letters\n"
+
+    async def prices() -> list[bytes]:
+        async with connect(address) as store:
+            block = await store.read_block(INGRESS, "0-0", count=9, block_s=0.0)
+            return [block.fields(i)[b"price"] for i in range(len(block))]
+
+    assert portal.call(prices) == [b"7", b"x"]
+
+
+@pytest.mark.process
+def test_lanes_are_watched_until_ctrl_c(shell: Shell, server: tuple[BlockingPortal, str]) -> None:
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 2:
+            raise KeyboardInterrupt
+
+    shell.patch.setattr("tapeline.cli.lanes.time.sleep", nap)
+    answer = shell("lanes", "--watch", "--address", server[1])
+    assert answer.code == 130
+    assert "ingress" in answer.out
+    assert naps == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(("moment", "why"), [("noon", "is not a moment"), ("2026-01-05T14:30:00", "has no time zone")])

@@ -1,0 +1,109 @@
+"""A pool of real workers at a real server: ticks go through, who is killed comes back, and all of it ends in peace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+from redis import Redis
+
+from tapeline.core.errors import BadInput, ProcessDied
+from tapeline.core.process import Child, spawn
+from tapeline.core.types import NS_PER_S
+from tapeline.streams import keys
+from tapeline.streams.embedded import embedded_valkey
+from tapeline.streams.pool import StreamProcessor, start_stream_processor
+from tapeline.streams.writer import TickWriter
+
+START_NS = 1_767_623_400 * NS_PER_S
+
+
+@pytest.fixture
+def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("TAPELINE_HOME", str(tmp_path))
+    monkeypatch.setenv("TAPELINE_STREAMS__LANES", "1")
+    monkeypatch.setenv("TAPELINE_STREAMS__LEASE_S", "0.6")
+    with (
+        tempfile.TemporaryDirectory(prefix="tl-") as short,
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(embedded_valkey(Path(short))) as running,
+    ):
+        yield f"unix://{running.socket_path}"
+
+
+def until(holds: Callable[[], object], limit_s: float = 60.0) -> None:
+    """Return when something holds."""
+    ends_s = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < ends_s, "it never came"
+        time.sleep(0.01)
+
+
+def goes_through(address: str, client: Redis, price: float) -> None:
+    """Write a tick and return when it is shown."""
+    with TickWriter(address) as writer:
+        writer.add("A", START_NS + int(price) * NS_PER_S, price=price, volume=1)
+    until(lambda: b'"last":%.1f' % price in (client.get(keys.hot(0, "A")) or b""))
+
+
+def worker_pid(pool: StreamProcessor) -> int:
+    """Return the process under the guard of the only worker."""
+    (guard,) = (child.pid for child in pool.workers)
+    return int(Path(f"/proc/{guard}/task/{guard}/children").read_text().split()[0])
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the worker by /proc")
+def test_a_pool_works_replaces_who_is_killed_and_gives_its_lanes_back(address: str) -> None:
+    client = Redis.from_url(address, protocol=2)
+    with start_stream_processor(address, 1, 10) as pool:
+        goes_through(address, client, 5.0)
+        first = pool.workers[0]
+        os.kill(worker_pid(pool), signal.SIGKILL)
+        until(lambda: first.poll() is not None)
+        pool.check()
+        assert pool.workers[0] is not first
+        goes_through(address, client, 6.0)
+    assert [child.poll() for child in pool.workers] == [0]
+    assert client.get(keys.lease(0)) is None
+    client.close()
+
+
+def dies_with(monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
+    """Make workers of a script that says something and ends."""
+
+    def start(argv: list[str], **how: Any) -> Child:
+        assert argv[1:5] == ["-m", "tapeline.cli", "process", "--name"]
+        script = f"import sys; sys.stderr.write({words!r}); sys.exit({code})"
+        return spawn([sys.executable, "-S", "-c", script], **how)
+
+    monkeypatch.setattr("tapeline.streams.pool.spawn", start)
+
+
+@pytest.mark.process
+def test_what_the_person_has_to_mend_is_said_and_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    dies_with(monkeypatch, 2, "tapeline: streams.lanes: expected `int` >= 1\n")
+    with (
+        start_stream_processor("unix:///nowhere", 1) as pool,
+        pytest.raises(BadInput, match="^streams.lanes: expected"),
+    ):
+        pool.wait()
+
+
+@pytest.mark.process
+def test_workers_that_keep_ending_end_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    dies_with(monkeypatch, 1, "something is wrong\n")
+    monkeypatch.setattr("tapeline.streams.pool._LOOK_EVERY_S", 0.01)
+    with (
+        start_stream_processor("unix:///nowhere", 2) as pool,
+        pytest.raises(ProcessDied, match="keeps ending, code 1: something is wrong"),
+    ):
+        pool.wait()
