@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -41,18 +42,21 @@ from tapeline.core.process import Child
 from tapeline.core.types import MINUTE_S, NS_PER_S
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.http import Host
+from tapeline.feed.intake import Stream
 from tapeline.feed.llm import ChatModel, llm_feed, llm_host
 from tapeline.feed.model_child import embedded_model, model_url
 from tapeline.feed.replay import ReplayAuthority
 from tapeline.feed.shared_limit import LimiterState
 from tapeline.feed.simulator import Simulator, asking, open_simulator
 from tapeline.feed.vendors.alpaca import AlpacaBars, alpaca_hosts
+from tapeline.feed.vendors.alpaca_stream import MAX_SYMBOLS, listen
 from tapeline.feed.vendors.choice import bar_source, chain_hosts
 from tapeline.feed.vendors.edgar import Edgar, edgar_hosts
 from tapeline.feed.vendors.google_news import GoogleNews, news_host
 from tapeline.feed.vendors.reddit import Reddit, reddit_hosts
 from tapeline.feed.vendors.yahoo import Yahoo, yahoo_hosts
 from tapeline.feed.vendors.youtube import YouTube, youtube_hosts
+from tapeline.feed.watchlist import FILE_NAME, read_watchlist
 from tapeline.grid import BarGrid, UnknownIndicator
 from tapeline.live.state import LaneState
 from tapeline.loop.desk import Desk, Vendors
@@ -145,7 +149,8 @@ async def open_desk(
         asked = await open_vendors(stack, config, keys, environ, clock, model, replay=replay, state=state)
         async with anyio.create_task_group() as watching:
             watching.start_soon(workers.watch, say)
-            desk = Desk(config, clock, calendar, asked.vendors, store, journal, asked.research)
+            stream = _stream(config, home, keys, clock) if config.feed.stream else None
+            desk = Desk(config, clock, calendar, asked.vendors, store, journal, asked.research, stream)
             board.show_desk(desk)
             yield desk
             watching.cancel_scope.cancel()
@@ -260,6 +265,12 @@ async def open_vendors(
     posts = None if reddit is None else Reddit(gateway, feed.reddit, clock=clock)
     videos = None if youtube is None else YouTube(gateway, feed.youtube, clock=clock)
     return Asked(vendors, _research(config, vendors, posts, videos, url, clock))
+
+
+def _stream(config: Config, home: Home, keys: AlpacaKeys, clock: Clock) -> Stream:
+    """Return Alpaca's stream of the symbols that are watched in ``home``."""
+    hearing = partial(listen, config.feed.alpaca, keys, clock=clock, seed=config.node.seed)
+    return Stream(hearing, partial(read_watchlist, home.path / FILE_NAME), MAX_SYMBOLS)
 
 
 def _research(

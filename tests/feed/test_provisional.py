@@ -31,12 +31,18 @@ def test_a_polled_bar_that_was_streamed_alike_is_no_news() -> None:
     assert _told(both.polled(_frame({"A": 1.0, "B": 2.0}))) == [("B", 2.0, 0)]
 
 
-def test_a_polled_bar_that_differs_wins_as_the_next_revision() -> None:
+def test_a_polled_bar_that_differs_wins_as_the_next_revision_and_a_second_reading_as_the_one_after() -> None:
     both = Provisional()
-    both.streamed(_frame({"A": 1.0}))
-    assert _told(both.polled(_frame({"A": 1.5}))) == [("A", 1.5, 1)]
-    again = _frame({"A": 1.5})
-    assert _told(both.polled(replace(again, revision=np.array([2])))) == [("A", 1.5, 2)]
+    both.streamed(_frame({"A": 1.0, "B": 1.0}))
+    assert _told(both.polled(_frame({"A": 1.5, "B": 1.0}))) == [("A", 1.5, 1)]
+    again = _frame({"A": 1.75, "B": 1.25})
+    assert _told(both.polled(replace(again, revision=np.array([1, 1])))) == [("A", 1.75, 2), ("B", 1.25, 1)]
+
+
+def test_what_was_polled_before_a_restart_is_not_taken_from_a_stream_after_it() -> None:
+    both = Provisional(polled_ns=OPEN_NS + MINUTE_NS)
+    assert _told(both.streamed(_frame({"A": 1.0}))) == []
+    assert _told(both.streamed(_frame({"A": 1.0}, minute=1))) == [("A", 1.0, 0)]
 
 
 def test_a_streamed_bar_is_told_once_and_not_after_its_minute_was_polled() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import msgspec
 import numpy as np
 import pytest
@@ -23,15 +24,19 @@ from tests.loop.town import (
     expected_rows,
     make_market,
     parse_iso,
+    read_kept,
     replay,
     run,
+    wire_bar,
 )
 
+from tapeline.core.clock import Clock, actor
 from tapeline.core.errors import Unavailable
-from tapeline.core.types import Fill, Order
+from tapeline.core.types import BarFrame, Fill, Label, Order
+from tapeline.feed.intake import Hear, Stream, Tell
 from tapeline.feed.reread import KEPT_MINUTES
 from tapeline.loop import pages, session
-from tapeline.loop.desk import Desk
+from tapeline.loop.desk import Book, Desk
 from tapeline.loop.session import run_minute, run_session
 from tapeline.store import queries
 from tapeline.store.batch import EquityMark
@@ -280,6 +285,47 @@ def test_a_lane_that_nobody_works_ends_the_day_with_its_number(tmp_path: Path, m
                 await session._close(frozen.desk, book)
 
     run(main)
+
+
+class _Radio:
+    """A stream that tells AAA and BBB half a second after each minute, BBB's every third bar wrong, and breaks once."""
+
+    def __init__(self, town: Town, clock: Clock) -> None:
+        self.town, self.clock = town, clock
+
+    async def listen(self, symbols: Sequence[str], hear: Hear, tell: Tell) -> None:
+        async with actor(self.clock):
+            for minute in range(MINUTES):
+                event_ns = OPEN_NS + minute * MINUTE_NS
+                await self.clock.sleep_until(event_ns + MINUTE_NS + 500_000_000)
+                tell("the line is dead" if minute == 7 else "")
+                closes = [self.town.market.minutes[symbol][minute] for symbol in symbols]
+                closes[1] += 1.0 if minute % 3 == 0 else 0.0
+                told = [wire_bar(event_ns, close, 9e4) for close in closes]
+                numbers = np.array([[bar[name] for bar in told] for name in ("o", "h", "l", "c", "v", "vw", "n")])
+                starts = np.full(len(told), event_ns)
+                hear(BarFrame(60, "iex", Label.SIMULATED, self.clock.now_ns(), tuple(symbols), starts, *numbers))
+                await anyio.wait_all_tasks_blocked()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_stream_beside_the_polls_changes_no_bar_and_no_decision(tmp_path: Path, kept: Kept, backend: str) -> None:
+    town = Town(tmp_path)
+    states: set[str] = set()
+
+    async def main() -> tuple[Book, Kept]:
+        async with town.desk() as desk:
+            radio = _Radio(town, desk.clock)
+            heard = replace(desk, stream=Stream(radio.listen, lambda: ("AAA", "BBB", "NOBODY"), 30))
+            book = await town.open_book(heard)
+            await run_session(heard, book, lambda *_: states.add(pages.feeds_of(book)["stream"]))
+        return book, await read_kept(town.folder)
+
+    book, heard = run(main, backend)
+    assert repr(heard) == repr(kept)
+    assert book.intake.streamed == 2 * MINUTES
+    assert states == {"ok", "the line is dead"}
+    assert (book.tally.errors, book.tally.degraded) == ([], [])
 
 
 class _Frozen:

@@ -23,7 +23,9 @@ def add_to(app: typer.Typer) -> None:
 
 def watchlist_path() -> Path:
     """Return where the list is kept."""
-    return default_home(os.environ).path / "watchlist.txt"
+    from tapeline.feed.watchlist import FILE_NAME
+
+    return default_home(os.environ).path / FILE_NAME
 
 
 @watchlist.command()

@@ -12,6 +12,8 @@ from pathlib import Path
 from tapeline.core.errors import BadInput
 from tapeline.feed.sources import batches
 
+FILE_NAME = "watchlist.txt"
+"""In the home."""
 MAX_FILE_BYTES = 4_000_000
 
 

@@ -15,6 +15,7 @@ from tapeline.core.outcome import Outcome
 from tapeline.core.types import BarFrame, Candidate, CycleRecord, Dossier, Fill, Headline, Label, Signal
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.http import HostStats
+from tapeline.feed.intake import Intake, Stream
 from tapeline.feed.poller import Poller
 from tapeline.feed.sources import BarSource
 from tapeline.feed.vendors.alpaca import AlpacaBars
@@ -74,6 +75,8 @@ class Desk:
     store: LaneStore
     journal: Journal
     research: Research = field(default_factory=Research)
+    stream: Stream | None = None
+    """Who is listened to beside the polls."""
 
 
 @dataclass(slots=True)
@@ -136,8 +139,8 @@ class Book:
         The account, folded from the ledger.
     regime
         The market's regime as of the previous close, or why it is unknown.
-    poller, publisher, closed
-        From the vendor to the lanes, and back from the workers.
+    poller, publisher, intake, closed
+        From the vendor to the lanes, what is streamed included, and back from the workers.
     alerts
         What the last poll found that a person should look at; empty when all is well.
     told_ns
@@ -166,6 +169,7 @@ class Book:
     regime: Outcome[str]
     poller: Poller
     publisher: Publisher
+    intake: Intake
     closed: ClosedReader
     told_ns: int
     sources: Sequence[VoteSource]

@@ -17,6 +17,7 @@ from tapeline.core.errors import BadInput, Unavailable
 from tapeline.core.instruments import underlying_of
 from tapeline.core.outcome import Kind, Outcome, nothing
 from tapeline.core.types import DAY_S, MINUTE_S, BarFrame, Fill, Headline, Label
+from tapeline.feed.intake import Intake
 from tapeline.feed.poller import Poller
 from tapeline.feed.sync import fetch_history
 from tapeline.feed.vendors.google_news import NEWS_HOST
@@ -97,6 +98,7 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         regime=_regime(before),
         poller=_poller(desk, symbols, session, covered_ns, await publisher.marks_of(symbols)),
         publisher=publisher,
+        intake=Intake(publisher, session, symbols, stream=desk.stream, covered_ns=covered_ns or 0),
         closed=closed,
         told_ns=covered_ns or 0,
         sources=(Counted(_news(desk, headlines), tally, NEWS_HOST),),

@@ -44,6 +44,12 @@ def sources_of(desk: Desk, degraded: Mapping[str, str]) -> dict[str, str]:
     return {**hosts, **dict(desk.research.gaps), **degraded}
 
 
+def feeds_of(book: Book) -> dict[str, str]:
+    """Return the polls, and the stream if somebody is listened to, with "ok" or what is wrong with them."""
+    stream = book.intake.state
+    return {"poll": poll_of(book)} if stream is None else {"poll": poll_of(book), "stream": stream}
+
+
 def poll_of(book: Book) -> str:
     """Return "ok", or what is wrong with the polls: a feed that does not advance, symbols that the vendor refuses."""
     refused = sorted(book.poller.quarantine)

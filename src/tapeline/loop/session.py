@@ -49,12 +49,14 @@ async def run_session(desk: Desk, book: Book, on_minute: OnMinute, board: Board 
         progress = Progress(desk.clock, board.touch)
         runs = Runs(desk, book, progress, group)
         board.show_session(desk, book, runs)
+        group.start_soon(book.intake.run)
         try:
             await _live(desk, book, runs, board, on_minute)
             await runs.close()
             await _read_again(desk, book, book.session.close_ns + CLOSING_NS)
         finally:
             runs.drop()
+        group.cancel_scope.cancel()  # only the stream is still there
     await _close(desk, book)
     board.show_state("closed")
 
@@ -84,10 +86,8 @@ async def _read_again(desk: Desk, book: Book, until_ns: int) -> None:
         await desk.clock.sleep_until(due_ns)
         report = await book.poller.reread(desk.clock.now_ns())
         _note_troubles(book, report)
-        for frame in report.frames:
-            if len(frame):
-                book.tally.ticks += len(frame)
-                await book.publisher.publish(frame)
+        book.tally.ticks += sum(len(frame) for frame in report.frames)
+        await book.intake.polled(report)
 
 
 async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> CycleRecord:
@@ -97,9 +97,7 @@ async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> CycleRecord:
     """
     report = await book.poller.cycle(minute_end_ns)
     _count_poll(book, report)
-    for frame in report.others:
-        await book.publisher.publish(frame)
-    await book.publisher.publish(report.frame, book.poller.watermarks())
+    await book.intake.polled(report, book.poller.watermarks())
     as_of_ns = report.frame.as_of_ns
     closed: list[ClosedBatch] = []
     if as_of_ns > book.told_ns:  # else the workers may have nothing to say to it, as when nobody answered the poll

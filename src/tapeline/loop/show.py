@@ -170,7 +170,7 @@ class Board:
 
     def _sources(self) -> dict[str, str]:
         sources = {} if self._desk is None else pages.sources_of(self._desk, self._degraded())
-        return sources if self._book is None else {**sources, "poll": pages.poll_of(self._book)}
+        return sources if self._book is None else {**sources, **pages.feeds_of(self._book)}
 
     def _degraded(self) -> Mapping[str, str]:
         return {} if self._runs is None else self._runs.progress.degraded

@@ -11,6 +11,7 @@ import anyio
 import httpx2
 import pytest
 from tests.feed.worlds import KEYS, MINUTE_NS, OPEN_NS
+from websockets.asyncio.server import ServerConnection, serve
 
 from tapeline.core.clock import LogicalClock
 from tapeline.core.config import AlpacaConfig
@@ -79,6 +80,73 @@ def test_keys_that_are_refused_are_a_sentence(url: str) -> None:
 
     with pytest.raises(BadInput, match=r"Alpaca's stream refuses: auth failed \(402\)"):
         anyio.run(main)
+
+
+def test_what_breaks_is_told_and_made_anew_and_what_it_missed_is_not_made_up() -> None:
+    heard: list[float] = []
+    told: list[str] = []
+    lines = iter((_babble, _refuse, _hang_up, _serve))
+
+    async def main() -> None:
+        enough = anyio.Event()
+
+        def hear(frame: BarFrame) -> None:
+            heard.extend(frame.close.tolist())
+            if len(heard) == 2:
+                enough.set()
+
+        async with serve(lambda socket: next(lines)(socket), "127.0.0.1", 0) as server:
+            config = AlpacaConfig(base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            with anyio.fail_after(10):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(lambda: listen(config, KEYS, SYMBOLS, hear, told.append, clock=LogicalClock(0)))
+                    await enough.wait()
+                    group.cancel_scope.cancel()
+
+    anyio.run(main)
+    assert heard == [1.0, 2.0]
+    down = "Alpaca's stream is down and tried again: "
+    assert [words.removeprefix(down)[:39] for words in told] == [
+        "",
+        "Alpaca's stream said what is no message",
+        "connection limit exceeded (406)",
+        "",
+        "the other side hung up",
+        "",
+    ]
+
+
+async def _answer(socket: ServerConnection, *frames: object) -> None:
+    """Welcome who logs in and subscribes, and tell it frames."""
+    for message in ("connected", "authenticated", "subscribed"):
+        await socket.send(json.dumps([{"T": "success", "msg": message}]))
+        if message != "subscribed":
+            await socket.recv()
+    for frame in frames:
+        await socket.send(frame if isinstance(frame, str) else json.dumps(frame))
+
+
+def _bar(close: float) -> list[dict[str, Any]]:
+    prices = dict.fromkeys("ohlc", close)
+    return [{"T": "b", "S": "AAPL", "t": "2010-05-06T13:30:00Z", **prices, "v": 1, "n": 1, "vw": close}]
+
+
+async def _babble(socket: ServerConnection) -> None:
+    await _answer(socket, _bar(1.0), "no message")
+    await socket.wait_closed()
+
+
+async def _hang_up(socket: ServerConnection) -> None:
+    await _answer(socket)
+
+
+async def _refuse(socket: ServerConnection) -> None:
+    await socket.send(json.dumps([{"T": "error", "code": 406, "msg": "connection limit exceeded"}]))
+
+
+async def _serve(socket: ServerConnection) -> None:
+    await _answer(socket, _bar(2.0))
+    await socket.wait_closed()
 
 
 @pytest.mark.parametrize("count", [0, MAX_SYMBOLS + 1])

@@ -131,6 +131,9 @@ class FeedConfig(Section, frozen=True):
     """After the end of a minute, when it is read once more for trades that were reported late; 0 for never."""
     extended_hours: bool = False
     """Poll from 04:00 to 20:00 New York, too, not only the session."""
+    stream: bool = True
+    """Listen to Alpaca's stream, too, for the symbols of the watchlist: their bars come earlier, and the polls correct
+    them. Without a watchlist there is nobody to listen to. Read by a node; a replay has replay.stream."""
     quarantine_s: Positive = 3_600.0
     """How long a symbol that the vendor refuses is left out before it is tried again."""
     alert_cycle_s: Positive = 30.0

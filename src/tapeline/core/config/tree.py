@@ -50,6 +50,9 @@ class ReplayConfig(Section, frozen=True):
     reread: bool = False
     """Read minutes a second time after feed.reread_s, as a live node does. The simulator's minutes are final when they
     are first told, so it takes time and finds nothing."""
+    stream: bool = False
+    """Listen to the simulator's stream for the symbols of the watchlist, as a live node does. Changes no bar: the
+    polled ones win."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     """Port of the simulator on this machine; 0 takes a free one."""
     speed: NotNegative = 0.0

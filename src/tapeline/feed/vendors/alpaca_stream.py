@@ -1,13 +1,14 @@
 """Alpaca's WebSocket: the minute bars of a few symbols as they happen.
 
 In: keys and symbols.  Out: frames of closed bars, provisional until the poller has asked for the same minutes.
-Refuses more symbols than a free key may listen to, and frames beyond a megabyte. A connection that breaks is made anew,
-with pauses that grow; what it missed is not made up, since the poller asks for every minute anyway.
+Refuses more symbols than a free key may listen to, and frames beyond a megabyte. A connection that breaks, or falls
+silent to pings, is made anew with pauses that grow; what it missed is not made up, since the poller asks for every
+minute anyway.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import anyio
@@ -20,6 +21,7 @@ from tapeline.core.config.secrets import AlpacaKeys
 from tapeline.core.errors import BadInput, BadMessage
 from tapeline.core.types import MINUTE_S, BarFrame, Label
 from tapeline.feed.http import LABEL_HEADER
+from tapeline.feed.intake import Hear, Tell
 from tapeline.feed.retry import backoff_s
 from tapeline.feed.vendors.alpaca_wire import Stamp, WireBar, frame_of
 
@@ -37,7 +39,10 @@ CLOSE_S = 1.0
 _HOME = AlpacaConfig()
 _Price = Annotated[float, Meta(gt=0)]
 _Amount = Annotated[float, Meta(ge=0)]
-Hear = Callable[[BarFrame], None]
+
+
+def _keep_quiet(_trouble: str) -> None:
+    """Tell nobody."""
 
 
 class _Message(Struct, frozen=True):
@@ -70,13 +75,21 @@ def stream_url(config: AlpacaConfig) -> str:
 
 
 async def listen(
-    config: AlpacaConfig, keys: AlpacaKeys, symbols: Sequence[str], hear: Hear, *, clock: Clock, seed: int = 0
+    config: AlpacaConfig,
+    keys: AlpacaKeys,
+    symbols: Sequence[str],
+    hear: Hear,
+    tell: Tell = _keep_quiet,
+    *,
+    clock: Clock,
+    seed: int = 0,
 ) -> None:
     """Listen until cancelled.
 
     In: the stream.   Out: ``hear`` is called with each frame.
     Concurrency: one connection, as a free key has no more. Runs on asyncio. The caller need not be an actor.
-    Failure: a broken connection is made anew; a refusal that another try would meet again raises.
+    Failure: a broken connection is made anew, and ``tell`` hears what broke it, and "" when it stands again; a refusal
+        that another try would meet again raises.
 
     Raises
     ------
@@ -97,18 +110,20 @@ async def listen(
             try:
                 label = _label(socket.response)
                 await _open(socket, keys, symbols)
-                failures = 0
+                tell("")
                 async for content in socket:
+                    failures = 0  # not before: who lets us in and hangs up is not asked faster for it
                     bars = [message for message in _parse(content) if message.T == "b"]
                     if bars:
                         hear(_frame(bars, symbols, config.feed, label, clock.now_ns()))
             finally:
-                with anyio.CancelScope(
-                    shield=True
-                ):  # a connection that is dropped unclosed stays the account's only one
+                # A connection that is dropped unclosed stays the account's only one.
+                with anyio.CancelScope(shield=True):
                     await socket.close()
-        except (WebSocketException, OSError, BadMessage, _Again):
-            pass  # said by its absence: the poller brings every minute
+            trouble = "the other side hung up"
+        except (WebSocketException, OSError, BadMessage, _Again) as error:
+            trouble = " ".join(str(error).split()) or type(error).__name__
+        tell(f"Alpaca's stream is down and tried again: {trouble}")
         failures += 1
         async with actor(clock):
             tries = min(failures, MAX_DOUBLINGS)
@@ -136,7 +151,7 @@ def _check(content: str | bytes) -> None:
         if message.T == "error" and message.code in FINAL:
             raise BadInput(f"Alpaca's stream refuses: {message.msg} ({message.code})")
         if message.T == "error":
-            raise _Again
+            raise _Again(f"{message.msg} ({message.code})")
 
 
 def _parse(content: str | bytes) -> list[_Message]:
