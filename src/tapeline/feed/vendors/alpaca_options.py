@@ -1,14 +1,15 @@
-"""Alpaca's option chains: quotes, implied volatility and Greeks of every contract of an underlying.
+"""Alpaca's options: quotes, implied volatility, Greeks and open interest of a chain or of named contracts.
 
-In: an underlying and a span of expiries.  Out: an outcome of quotes, all pages or none.
-Refuses to fill what the vendor leaves out: a volatility or a Greek that it does not tell is NaN.
+In: an underlying and a span of expiries, or contracts by name.  Out: an outcome of quotes, all pages or none.
+Refuses to fill what the vendor leaves out: a volatility, a Greek or an open interest that it does not tell is NaN.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from msgspec import Struct, field
@@ -19,10 +20,16 @@ from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import Label
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.http import Response, decode
-from tapeline.feed.vendors.alpaca import DATA_HOST
+from tapeline.feed.sources import batches
+from tapeline.feed.vendors.alpaca_contracts import OptionContract, fetch_contracts
+from tapeline.feed.vendors.alpaca_pages import DATA_HOST, Page, fetch_pages
+from tapeline.feed.vendors.alpaca_wire import check_asked
+from tapeline.feed.vendors.shared import failed
 
+PATH = "/v1beta1/options/snapshots"
 PAGE_CONTRACTS = 1_000
-MAX_PAGES = 50
+SYMBOLS_PER_REQUEST = 100
+"""Contracts that may be asked for by name at once."""
 _NAN = math.nan
 
 
@@ -30,7 +37,8 @@ _NAN = math.nan
 class OptionQuote:
     """A contract as quoted.
 
-    ``implied_vol`` is per year as a fraction; ``theta`` per calendar day; ``vega`` and ``rho`` per percentage point.
+    ``implied_vol`` is per year as a fraction; ``theta`` per calendar day; ``vega`` and ``rho`` per percentage point;
+    ``open_interest`` in contracts and ``close`` in dollars are the evening's before, and only known of a chain.
     What is not known is NaN.
     """
 
@@ -48,6 +56,8 @@ class OptionQuote:
     vega: float
     rho: float
     label: Label
+    open_interest: float = _NAN
+    close: float = _NAN
 
 
 class _Quote(Struct, frozen=True):
@@ -83,7 +93,13 @@ class _Page(Struct, frozen=True):
 
 
 class AlpacaOptions:
-    """Asks for option chains, one underlying at a time."""
+    """Asks for option chains, one underlying at a time, and for contracts by name.
+
+    Parameters
+    ----------
+    gateway
+        With the hosts of ``alpaca_hosts``.
+    """
 
     name = "alpaca.options"
 
@@ -91,37 +107,88 @@ class AlpacaOptions:
         self._gateway = gateway
 
     async def fetch_chain(self, underlying: str, first: dt.date, last: dt.date) -> Outcome[tuple[OptionQuote, ...]]:
-        """Fetch the contracts that expire from ``first`` to ``last``, by symbol; no_data when there are none."""
+        """Fetch the contracts that expire from ``first`` to ``last``, by symbol, with quotes and open interest.
+
+        In: an underlying.   Out: every contract that is quoted; no_data when none is.
+        Failure: quotes without the list of contracts would lack their open interest, so either failure is the answer.
+        """
+        quoted = await self._fetch_snapshots(underlying, first, last)
+        if quoted.value is None:
+            return quoted
+        listed = await fetch_contracts(self._gateway, (underlying,), first, last)
+        if listed.value is None and listed.kind is not Kind.NO_DATA:
+            return failed(listed, self.name, f"open interest: {listed.reason}")
+        return quoted.map(partial(with_open_interest, contracts=listed.value or ()))
+
+    async def fetch_contracts(
+        self, underlying: str, first: dt.date, last: dt.date
+    ) -> Outcome[tuple[OptionContract, ...]]:
+        """Fetch the contracts that are listed, quoted or not; see ``alpaca_contracts``."""
+        return await fetch_contracts(self._gateway, (underlying,), first, last)
+
+    async def fetch_quotes(self, symbols: Sequence[str]) -> Outcome[tuple[OptionQuote, ...]]:
+        """Fetch the newest quote of contracts by name, by symbol; who is not listed is left out.
+
+        Concurrency: one request of ``SYMBOLS_PER_REQUEST`` after the other. Failure: of one is the answer.
+        """
+        found: list[OptionQuote] = []
+        as_of_ns: int | None = None
+        for batch in batches(symbols, SYMBOLS_PER_REQUEST):
+            params: dict[str, str | int] = {"symbols": ",".join(batch), "feed": "indicative", "limit": PAGE_CONTRACTS}
+            outcome = await self._fetch_quotes(PATH, params, partial(_parse, None, frozenset(batch)))
+            if outcome.value is None:
+                return outcome
+            found += outcome.value
+            as_of_ns = outcome.as_of_ns
+        if not found:
+            return nothing(Kind.NO_DATA, source=self.name, reason="none of these contracts is quoted")
+        return value_of(tuple(found), source=self.name, as_of_ns=as_of_ns)
+
+    async def _fetch_snapshots(
+        self, underlying: str, first: dt.date, last: dt.date
+    ) -> Outcome[tuple[OptionQuote, ...]]:
         params: dict[str, str | int] = {
             "feed": "indicative",
             "limit": PAGE_CONTRACTS,
             "expiration_date_gte": first.isoformat(),
             "expiration_date_lte": last.isoformat(),
         }
-        path, parse = f"/v1beta1/options/snapshots/{underlying}", partial(_parse, underlying)
-        found: list[OptionQuote] = []
-        for _ in range(MAX_PAGES):
-            outcome = await self._gateway.fetch(DATA_HOST, path, params, parse=parse, circuit="options")
-            if outcome.value is None:
-                return outcome.map(lambda _: ())
-            quotes, token = outcome.value
-            found += quotes
-            if token is None:
-                if not found:
-                    return nothing(Kind.NO_DATA, source=self.name, reason=f"{underlying} has no options then")
-                chain = tuple(sorted(found, key=lambda quote: quote.symbol))
-                return value_of(chain, source=self.name, as_of_ns=outcome.as_of_ns)
-            params = {**params, "page_token": token}
-        return nothing(Kind.ERROR, source=self.name, reason=f"more than {MAX_PAGES} pages of options on {underlying}")
+        outcome = await self._fetch_quotes(f"{PATH}/{underlying}", params, partial(_parse, underlying, None))
+        if outcome.is_value and not outcome.value:
+            return nothing(Kind.NO_DATA, source=self.name, reason=f"{underlying} has no options then")
+        return outcome
+
+    async def _fetch_quotes(
+        self, path: str, params: dict[str, str | int], parse: partial[Page[list[OptionQuote]]]
+    ) -> Outcome[tuple[OptionQuote, ...]]:
+        outcome = await fetch_pages(self._gateway, DATA_HOST, path, params, parse, source=self.name, circuit="options")
+        return outcome.map(lambda pages: tuple(sorted((q for page in pages for q in page), key=lambda q: q.symbol)))
 
 
-def _parse(underlying: str, response: Response) -> tuple[list[OptionQuote], str | None]:
+def with_open_interest(quotes: Sequence[OptionQuote], contracts: Sequence[OptionContract]) -> tuple[OptionQuote, ...]:
+    """Return the quotes with what the list of contracts tells of them; NaN stays where it does not."""
+    listed = {contract.symbol: contract for contract in contracts}
+    return tuple(
+        quote
+        if (contract := listed.get(quote.symbol)) is None
+        else replace(quote, open_interest=_or_nan(contract.open_interest), close=_or_nan(contract.close))
+        for quote in quotes
+    )
+
+
+def _or_nan(number: float | None) -> float:
+    return _NAN if number is None else number
+
+
+def _parse(underlying: str | None, asked: frozenset[str] | None, response: Response) -> Page[list[OptionQuote]]:
     page = decode(response, _Page)
+    if asked is not None:
+        check_asked(page.snapshots.keys(), asked)
     quotes = [_quote(underlying, symbol, snapshot, response.label) for symbol, snapshot in page.snapshots.items()]
     return quotes, page.next_page_token or None
 
 
-def _quote(underlying: str, symbol: str, told: _Snapshot, label: Label) -> OptionQuote:
+def _quote(underlying: str | None, symbol: str, told: _Snapshot, label: Label) -> OptionQuote:
     try:
         option = parse_symbol(symbol)
     except BadSymbol as error:
@@ -130,7 +197,7 @@ def _quote(underlying: str, symbol: str, told: _Snapshot, label: Label) -> Optio
         raise BadMessage(f"it holds {symbol[:30]!r}, which is no option")
     return OptionQuote(
         symbol=symbol,
-        underlying=underlying,
+        underlying=underlying or option.underlying,
         expiry=option.expiry,
         is_call=option.right is Right.CALL,
         strike=float(option.strike),
