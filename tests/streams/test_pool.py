@@ -93,7 +93,7 @@ def test_what_the_person_has_to_mend_is_said_and_not_tried_again(monkeypatch: py
     dies_with(monkeypatch, 2, "tapeline: streams.lanes: expected `int` >= 1\n")
     with (
         start_stream_processor("unix:///nowhere", 1) as pool,
-        pytest.raises(BadInput, match="^streams.lanes: expected"),
+        pytest.raises(BadInput, match=r"^streams\.lanes: expected"),
     ):
         pool.wait()
 
