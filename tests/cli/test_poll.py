@@ -80,9 +80,12 @@ def test_sync_fetches_what_is_missing_and_nothing_twice(polling: Shell) -> None:
 def test_sync_keeps_the_options_of_named_symbols_and_says_who_has_none(polling: Shell) -> None:
     told = json.loads(polling("sync", "--symbols", "AAPL,NOPE", "--sessions", "5", "--options", "--json").out)
     kept = json.loads((polling.home / "market" / "options.json").read_text())
-    assert len(kept) == told["options"] > 100
-    assert {(one["underlying"], one["label"]) for one in kept} == {("AAPL", "simulated")}
-    assert {"symbol": "NOPE", "reason": "options: NOPE has no options then"} in told["missing"]
+    assert set(kept) == {"AAPL"}
+    assert len(kept["AAPL"]["contracts"]) == told["options"]["contracts"] == told["options"]["listed"] > 100
+    assert any(one["open_interest"] > 0 for one in kept["AAPL"]["contracts"])
+    assert {"symbol": "NOPE", "reason": "the vendor lists no such stock"} in told["missing"]
+    again = polling("sync", "--symbols", "AAPL", "--sessions", "5", "--options")
+    assert f"{told['options']['contracts']} option contracts, 0 of them new, 0 gone" in again.out
     assert "--options needs --symbols" in polling.refuses("sync", "--options")
 
 

@@ -22,9 +22,9 @@ from tapeline.core.types import DAY_S, NS_PER_S, BarFrame
 
 if TYPE_CHECKING:
     from tapeline.cli.vendor import Vendor
+    from tapeline.feed.option_book import BookChanges
     from tapeline.store.journal import Journal
 
-YEAR = dt.timedelta(days=365)
 NEAR = dt.timedelta(days=10)
 """A symbol that did not trade on the very first days reaches back far enough."""
 
@@ -65,7 +65,7 @@ async def _sync(
         ):
             told = await _bring_up_to_date(vendor, journal, home, wanted, sessions, quiet=as_json)
             if options:
-                told["options"] = await _options(vendor, home, wanted, told["missing"])
+                told["options"] = msgspec.to_builtins(await _options(vendor, home, wanted, told["missing"]))
     if as_json:
         typer.echo(msgspec.json.encode(told).decode())
         return
@@ -74,7 +74,8 @@ async def _sync(
         f"were complete, {len(told['missing'])} missing, {told['splits']} splits, {told['requests']} requests"
     )
     if "options" in told:
-        typer.echo(f"{told['options']} option contracts")
+        of = told["options"]
+        typer.echo(f"{of['contracts']} option contracts, {of['listed']} of them new, {of['gone']} gone")
     for what, names in told["changes"].items():
         if names:
             typer.echo(f"{what}: {', '.join(str(name) for name in names[:20])}{' ...' if len(names) > 20 else ''}")
@@ -131,20 +132,19 @@ async def _bring_up_to_date(
     }
 
 
-async def _options(vendor: Vendor, home: Home, wanted: tuple[str, ...], missing: list[dict[str, str]]) -> int:
-    """Keep the chains of ``wanted`` until a year from now; return the contracts, and say who has none."""
+async def _options(vendor: Vendor, home: Home, wanted: tuple[str, ...], missing: list[dict[str, str]]) -> BookChanges:
+    """Keep the contracts on ``wanted`` until a year from now; say who has none."""
     from tapeline.feed.assets import write_json
-    from tapeline.feed.vendors.alpaca_options import AlpacaOptions, OptionQuote
+    from tapeline.feed.option_book import read_book, update_book
+    from tapeline.feed.vendors.alpaca_options import AlpacaOptions
 
-    asked = AlpacaOptions(vendor.gateway)
-    found: list[OptionQuote] = []
-    today = vendor.calendar.next_session(vendor.clock.now_ns()).day
-    for symbol in wanted:
-        chain = await asked.fetch_chain(symbol, today, today + YEAR)
-        found += chain.value or ()
-        missing += [] if chain.is_value else [{"symbol": symbol, "reason": f"options: {chain.reason}"}]
-    write_json(home.path / "market" / "options.json", found)
-    return len(found)
+    path = home.path / "market" / "options.json"
+    symbols, _, _ = await vendor.known(wanted)
+    day = vendor.calendar.next_session(vendor.clock.now_ns()).day
+    book, changes = await update_book(read_book(path), AlpacaOptions(vendor.gateway), symbols, day)
+    write_json(path, book)
+    missing += [{"symbol": symbol, "reason": f"options: {reason}"} for symbol, reason in changes.missing]
+    return changes
 
 
 def _last_day(vendor: Vendor) -> dt.date:
