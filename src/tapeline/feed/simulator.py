@@ -65,6 +65,7 @@ def asking(config: Config, simulator: Simulator | None) -> Config:
     asking = replaced(
         feed,
         reread_s=feed.reread_s if config.replay.reread else 0.0,
+        stream=config.replay.stream,
         alpaca=replaced(feed.alpaca, base_url=url, trading_url=url, feed="sip"),
         massive=replaced(feed.massive, base_url=url),
         news=replaced(feed.news, base_url=url),
