@@ -50,7 +50,7 @@ def test_restart_goes_on_from_the_kept_scan_and_a_failed_alert_is_told_again() -
     told = Told(failures=1)
 
     async def main() -> None:
-        watch = EntrantWatch(told, to_saved(FEWER))
+        watch = EntrantWatch(told, to_saved(FEWER.candidates, FEWER.as_of_ns))
         with pytest.raises(OSError, match="nobody listens"):
             await watch.see(WHOLE)
         assert len(await watch.see(WHOLE)) == 2

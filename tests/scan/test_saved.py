@@ -27,7 +27,7 @@ def test_scan_is_kept_and_compared_the_next_time(tmp_path: Path) -> None:
     again = save(result, tmp_path / "scans", "morning")
     assert again is not None
     assert (again.new, again.dropped, again.moved) == ((), (), ())
-    assert load(tmp_path / "scans", "morning") == to_saved(result)
+    assert load(tmp_path / "scans", "morning") == to_saved(result.candidates, result.as_of_ns)
 
 
 @pytest.mark.parametrize("name", ["../x", "", "a b", "x/y", "." * 3, "a" * 65])

@@ -18,7 +18,6 @@ from tapeline.core.outcome import Kind, Outcome
 from tapeline.core.types import CycleRecord, Signal, Vote
 from tapeline.loop.causes import cause_of
 from tapeline.loop.desk import Book, Desk, Tally
-from tapeline.scan.scan import scan
 from tapeline.signals.fanout import VoteSource
 from tapeline.signals.regime import label_of
 from tapeline.signals.stage import form_signals
@@ -123,10 +122,11 @@ async def _signals(
     started = time.perf_counter()
     taken = [symbol for symbol, kept in book.dossiers.items() if kept.dossier.action != "hold"]
     asked = sorted({*held, *fresh, *taken})
-    scanned = scan(book.days, book.minutes, config.scan, record.as_of_ns, session=book.session, also=asked)
+    scanned = book.scans.sight.scan(book.days, book.minutes, record.as_of_ns, book.session, asked)
     book.tally.scan_ms.append(1e3 * (time.perf_counter() - started))
     if with_scan:
         shown = book.candidates = scanned.candidates
+        await book.scans.take(scanned)
         book.tally.candidates.update(candidate.symbol for candidate in shown)
         symbols = list(dict.fromkeys([*(candidate.symbol for candidate in shown), *held, *fresh, *sorted(taken)]))
     else:

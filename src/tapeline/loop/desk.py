@@ -21,10 +21,15 @@ from tapeline.feed.sources import BarSource
 from tapeline.feed.vendors.alpaca import AlpacaBars
 from tapeline.feed.vendors.google_news import GoogleNews
 from tapeline.grid import BarGrid
+from tapeline.grid.about import About
 from tapeline.loop.board import Deal, EquityPoint
 from tapeline.loop.causes import Failures, cause_of
 from tapeline.loop.deals import deals_of
 from tapeline.loop.research import Research
+from tapeline.loop.scans import Scans
+from tapeline.scan.iv import IvMemory
+from tapeline.scan.own import NOTHING, Own
+from tapeline.scan.second import Experts
 from tapeline.signals.fanout import VoteSource
 from tapeline.store.batch import DossierRecord
 from tapeline.store.journal import Journal
@@ -77,6 +82,14 @@ class Desk:
     research: Research = field(default_factory=Research)
     stream: Stream | None = None
     """Who is listened to beside the polls."""
+    about: Mapping[str, About] = field(default_factory=dict)
+    """Names, sectors and kinds by symbol."""
+    own: Own = NOTHING
+    """The user's parts of the scan; the settings hold the chosen strategy's already."""
+    experts: Experts = field(default_factory=Experts)
+    """Who is asked about the best candidates beside the session."""
+    volatilities: IvMemory = field(default_factory=IvMemory)
+    """What implied volatilities were before."""
 
 
 @dataclass(slots=True)
@@ -147,6 +160,8 @@ class Book:
         How far time has come in the lanes; 0 in fresh ones. A frame that takes it no further closes no minute.
     sources, broker
         Who has opinions, and who works the orders.
+    scans
+        What each scan goes by, and what the last one found.
     unsaved
         Closed bars, minute by minute, that wait for the journal's next transaction.
     has_run
@@ -174,6 +189,7 @@ class Book:
     told_ns: int
     sources: Sequence[VoteSource]
     broker: Broker
+    scans: Scans
     tally: Tally = field(default_factory=Tally)
     unsaved: list[tuple[BarFrame, ...]] = field(default_factory=list)
     has_run: bool = False

@@ -26,7 +26,10 @@ from tapeline.grid.index import load_index
 from tapeline.loop.decide import Counted
 from tapeline.loop.desk import Book, Desk, Tally
 from tapeline.loop.recall import recall
-from tapeline.scan.scan import TRACKED, scan
+from tapeline.loop.scans import Scans
+from tapeline.loop.sight import Sight, open_sight
+from tapeline.scan.factors import history_sessions
+from tapeline.scan.scan import TRACKED
 from tapeline.signals.news import NewsRule, NewsSource
 from tapeline.signals.regime import market_regime
 from tapeline.store import queries
@@ -61,10 +64,11 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
     tally = Tally()
     symbols = await _universe(desk)
     before = desk.calendar.previous_session(session.day)
+    sessions = history_sessions(config.scan)
     history = await fetch_history(
         desk.vendors.bars,
         symbols,
-        config.scan.history_sessions,
+        sessions,
         before.day,
         clock=clock,
         calendar=desk.calendar,
@@ -72,7 +76,7 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         progress=progress,
     )
     tally.errors += [f"history of {symbol}: {reason}" for symbol, reason in history.missing]
-    days = BarGrid.empty(symbols, config.scan.history_sessions + 1, DAY_S, track=TRACKED)
+    days = BarGrid.empty(symbols, sessions + 1, DAY_S, track=TRACKED)
     days.apply(history.frame)
     publisher = Publisher(desk.store, config.streams.lanes, underlying_of)
     covered_ns = await publisher.open()
@@ -80,11 +84,12 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         raise BadInput(f"this home has seen later days than {session.day}: choose another home for an older day")
     closed = ClosedReader(desk.store, config.streams.lanes, await desk.journal.read_offsets())
     splits = await _splits(desk, symbols, history.frame, session, days)
+    sight = await open_sight(config, desk.about, desk.own, days, before)
     minutes = await _minutes_so_far(desk, symbols, session)
     closes = _last_closes(days)
     ledger = await desk.journal.read_ledger()
     if fresh and not ledger:
-        portfolio = await _opening_account(desk, days, closes, before, history.frame.label, splits)
+        portfolio = await _opening_account(desk, sight, days, closes, before, history.frame.label, splits)
     else:
         portfolio = await _through_splits(desk, ledger, splits)
     headlines: dict[str, tuple[Headline, ...]] = {}
@@ -103,11 +108,12 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         told_ns=covered_ns or 0,
         sources=(Counted(_news(desk, headlines), tally, NEWS_HOST),),
         broker=PaperBroker(config.trade),
+        scans=Scans(sight),
         tally=tally,
         previous=closes,
         headlines=headlines,
     )
-    await recall(desk.journal, book)
+    await recall(desk.journal, book, config.scan.every_min)
     return book
 
 
@@ -186,14 +192,20 @@ async def _splits(
 
 
 async def _opening_account(
-    desk: Desk, days: BarGrid, closes: dict[str, float], before: Session, label: Label, splits: tuple[Split, ...]
+    desk: Desk,
+    sight: Sight,
+    days: BarGrid,
+    closes: dict[str, float],
+    before: Session,
+    label: Label,
+    splits: tuple[Split, ...],
 ) -> Portfolio:
     """Buy the best of the previous close's scan, at that close, and book it.
 
     The closes are in this morning's shares, so a split of this morning is booked as one the account has gone through.
     """
     config = desk.config.trade
-    scanned = scan(days, None, desk.config.scan, before.close_ns, session=before)
+    scanned = sight.scan(days, None, before.close_ns, before)
     names = [candidate.symbol for candidate in scanned.candidates]
     account, batch = open_account(names, closes, config, close_ns=before.close_ns, label=label)
     known = tuple(s for s in splits if s.symbol in account.positions and s.ex_ns > before.close_ns)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tapeline.core.types import MINUTE_S, NS_PER_S
 from tapeline.loop.board import EquityPoint
 from tapeline.loop.deals import read_deals
 from tapeline.loop.desk import Book
@@ -17,11 +18,12 @@ from tapeline.store.batch import EquityMark
 from tapeline.store.journal import Journal
 
 
-async def recall(journal: Journal, book: Book) -> None:
+async def recall(journal: Journal, book: Book, every_min: int) -> None:
     """Put into ``book`` what the journal has of its session.
 
     A dossier that was ready after the last decision was never looked at, so it is decided on again; the others are
-    what is thought of their symbols. A run that has ended is not begun again.
+    what is thought of their symbols. A run that has ended is not begun again. ``every_min`` tells which records hold a
+    scan of the market, and not only of a dossier's symbol.
     """
     open_ns = book.session.open_ns
     book.deals, book.signals = await read_deals(journal, open_ns)
@@ -32,6 +34,9 @@ async def recall(journal: Journal, book: Book) -> None:
             book.arrived.append(kept)
         else:
             book.dossiers[kept.dossier.symbol] = kept
+    cycles = await journal.read(lambda connection: queries.cycles(connection, open_ns))
+    length_ns = every_min * MINUTE_S * NS_PER_S
+    await book.scans.recall(each for each in cycles if each.candidates and (each.as_of_ns - open_ns) % length_ns == 0)
     stages = await journal.read(lambda connection: queries.stage_events(connection, open_ns))
     book.has_run = any((event.symbol, event.stage) == (RUN, "finished") for event in stages)
 

@@ -15,6 +15,7 @@ import numpy as np
 from tapeline.core.errors import Unavailable
 from tapeline.core.types import MINUTE_S, NS_PER_S, BarFrame, CycleRecord
 from tapeline.feed.poller import PollReport
+from tapeline.loop.closer import CloserLooks
 from tapeline.loop.decide import decide
 from tapeline.loop.desk import Book, Desk
 from tapeline.loop.progress import Progress
@@ -48,11 +49,13 @@ async def run_session(desk: Desk, book: Book, on_minute: OnMinute, board: Board 
     async with anyio.create_task_group() as group:
         progress = Progress(desk.clock, board.touch)
         runs = Runs(desk, book, progress, group)
+        closer = CloserLooks(desk, book, group, board.touch)
         board.show_session(desk, book, runs)
         group.start_soon(book.intake.run)
         try:
-            await _live(desk, book, runs, board, on_minute)
+            await _live(desk, book, runs, closer, board, on_minute)
             await runs.close()
+            await closer.close()
             await _read_again(desk, book, book.session.close_ns + CLOSING_NS)
         finally:
             runs.drop()
@@ -61,7 +64,7 @@ async def run_session(desk: Desk, book: Book, on_minute: OnMinute, board: Board 
     board.show_state("closed")
 
 
-async def _live(desk: Desk, book: Book, runs: Runs, board: Board, on_minute: OnMinute) -> None:
+async def _live(desk: Desk, book: Book, runs: Runs, closer: CloserLooks, board: Board, on_minute: OnMinute) -> None:
     """Do the minutes of the session, and the runs beside them."""
     session, delay_ns = book.session, round(desk.config.feed.publish_delay_s * NS_PER_S)
     while book.poller.covered_ns < session.close_ns:
@@ -71,7 +74,9 @@ async def _live(desk: Desk, book: Book, runs: Runs, board: Board, on_minute: OnM
         await _read_again(desk, book, moment_ns)
         await desk.clock.sleep_until(moment_ns)
         runs.hand_over()
-        await runs.after_minute(await run_minute(desk, book, moment_ns - delay_ns))
+        record = await run_minute(desk, book, moment_ns - delay_ns)
+        await runs.after_minute(record)
+        closer.after_minute(record.as_of_ns)
         done = (min(moment_ns - delay_ns, session.close_ns) - session.open_ns) // (MINUTE_S * NS_PER_S)
         board.show_minute(done)
         on_minute(done, session.minutes, f"{book.tally.signals} signals, {book.tally.fills} fills")

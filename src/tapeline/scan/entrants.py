@@ -6,6 +6,7 @@ Refuses to call anybody new without a scan to compare with, or by a partial scan
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from tapeline.core.types import Candidate
@@ -39,12 +40,14 @@ class EntrantWatch:
 
     async def see(self, result: ScanResult) -> tuple[Candidate, ...]:
         """Tell of the entrants of a scan and return them; once the alert has been taken they are old."""
-        if result.is_partial:
-            return ()
-        now = to_saved(result)
+        return () if result.is_partial else await self.compare(result.candidates, result.as_of_ns)
+
+    async def compare(self, candidates: Sequence[Candidate], as_of_ns: int) -> tuple[Candidate, ...]:
+        """The same for the candidates of a whole scan, best first."""
+        now = to_saved(candidates, as_of_ns)
         change = None if self._before is None else difference(self._before, now)
         new = set() if change is None else set(change.new)
-        entrants = tuple(candidate for candidate in result.candidates if candidate.symbol in new)
+        entrants = tuple(candidate for candidate in candidates if candidate.symbol in new)
         if entrants:
             await self._alert(entrants)
         self._before, self.change = now, change

@@ -7,11 +7,13 @@ Refuses names that are no plain words: they become file names.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from tapeline.core.errors import BadInput, DataError
+from tapeline.core.types import Candidate
 from tapeline.scan.result import ScanResult
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -35,9 +37,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     moved: tuple[tuple[str, int, int], ...]
 
 
-def to_saved(result: ScanResult) -> Saved:
-    """Return what is kept of a scan."""
-    return Saved(as_of_ns=result.as_of_ns, ranked=tuple((c.symbol, c.score) for c in result.candidates))
+def to_saved(candidates: Sequence[Candidate], as_of_ns: int) -> Saved:
+    """Return what is kept of a scan with these candidates, best first."""
+    return Saved(as_of_ns=as_of_ns, ranked=tuple((each.symbol, each.score) for each in candidates))
 
 
 def difference(before: Saved, now: Saved) -> Difference:
@@ -56,7 +58,7 @@ def save(result: ScanResult, folder: Path, name: str) -> Difference | None:
     """Keep a scan under a name; return what changed since the last one of that name, None for the first."""
     if not _NAME.fullmatch(name):
         raise BadInput(f"a scan cannot be called {name!r}: use letters, digits, - and _, at most 64")
-    path, now = folder / f"{name}.json", to_saved(result)
+    path, now = folder / f"{name}.json", to_saved(result.candidates, result.as_of_ns)
     before = load(folder, name)
     part = path.with_name(path.name + ".part")
     try:

@@ -107,9 +107,10 @@ def _frame(table: pa.Table, timeframe_s: int, feed: str, label: str) -> BarFrame
     return BarFrame(timeframe_s, feed, Label(label), end_ns, tuple(table["symbol"].to_pylist()), **columns)
 
 
-def cycles(connection: DuckDBPyConnection) -> list[CycleRecord]:
-    """Return every record of a decision, oldest first, equal to what was written."""
-    rows = connection.execute("SELECT record FROM cycles ORDER BY as_of_ns, cycle_id").fetchall()
+def cycles(connection: DuckDBPyConnection, since_ns: int = 0) -> list[CycleRecord]:
+    """Return every record of a decision from a moment on, oldest first, equal to what was written."""
+    ordered = "SELECT record FROM cycles WHERE as_of_ns >= ? ORDER BY as_of_ns, cycle_id"
+    rows = connection.execute(ordered, [since_ns]).fetchall()
     return [_from_record(row[0], CycleRecord) for row in rows]
 
 
