@@ -1,9 +1,10 @@
-"""``ticks load`` puts a file's ticks on the ingress; ``ticks replay`` runs kept ticks through a lane of its own."""
+"""``ticks load`` puts a file's ticks on the ingress; ``ticks replay`` runs kept ticks again, in a group of its own."""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import msgspec
 import typer
 
 from tapeline.cli.process import stream_address
+from tapeline.cli.sample import file_or_sample
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.core.errors import BadInput
 from tapeline.core.types import Label
@@ -20,6 +22,9 @@ verbs = typer.Typer(help="Ticks in files and on the ingress.", no_args_is_help=T
 AddressOption = Annotated[str, typer.Option(help="Stream server; that of the settings or the running node by default.")]
 
 
+_GROUP = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the verbs ``ticks load`` and ``ticks replay``."""
     app.add_typer(verbs, name="ticks")
@@ -27,7 +32,9 @@ def add_to(app: typer.Typer) -> None:
 
 @verbs.command()
 def load(
-    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with symbol, price, volume and time.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV or Parquet with symbol, price, volume, time; or sample:ticks, sample:chains.")
+    ],
     symbol: Annotated[str, typer.Option(help="Whose ticks they are, when the file has no column for it.")] = "",
     feed: Annotated[str, typer.Option(help="Where they come from.")] = "file",
     label: Annotated[Label, typer.Option(help="What kind of numbers they are.")] = Label.REAL,
@@ -40,7 +47,7 @@ def load(
     from tapeline.streams.writer import TickWriter
 
     settings, n = load_settings(config).config, 0
-    chunks = read_ticks(file, symbol=symbol, feed=feed, label=label)
+    chunks = read_ticks(file_or_sample(file), symbol=symbol, feed=feed, label=label)
     first = next(chunks, None)  # a file that cannot be read is told before a server that cannot be reached
     with TickWriter(address or stream_address(settings, os.environ)) as writer:
         while first is not None:
@@ -58,11 +65,17 @@ def load(
 def replay(
     begin: Annotated[str, typer.Option("--from", help="ISO 8601 with its zone: ticks that came since.")] = "",
     end: Annotated[str, typer.Option("--to", help="ISO 8601 with its zone: ticks that came before.")] = "",
+    group: Annotated[str, typer.Option(help="Name of the results; by default it follows from the window.")] = "",
     address: AddressOption = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the kept ticks of a time through a fresh lane, disturbing nobody, and tell what they make."""
+    """Run what the ingress keeps of a time through fresh lanes, into a group of its own, and tell what it makes.
+
+    Bars, alerts and hot state are put under tapeline:replay:{GROUP}: on the stream server for as long as hot state
+    lives; lanes, alerts:stream and live hot state are not touched. The same window, entries and settings give the same
+    digest.
+    """
     import anyio
 
     from tapeline.live.replay import replay_ingress
@@ -70,12 +83,20 @@ def replay(
     settings = load_settings(config).config
     low, high = _moment_ms(begin, 0), _moment_ms(end, 2**53)
     where = address or stream_address(settings, os.environ)
-    found = anyio.run(replay_ingress, where, settings.live, low, high)
-    told = {name: getattr(found, name) for name in ("ticks", "refused", "bars", "alerts", "digest")}
+    if group and not _GROUP.fullmatch(group):
+        raise BadInput(f"--group {group!r} is no name: use 1 to 64 letters, digits, - and _")
+    found = anyio.run(replay_ingress, where, settings, low, high, group)
     if as_json:
-        typer.echo(msgspec.json.encode(told).decode())
-    else:
-        typer.echo(", ".join(f"{value} {name}" for name, value in told.items()))
+        typer.echo(msgspec.json.encode(found).decode())
+        return
+    if not found.entries:
+        typer.echo("the ingress keeps no entries of that time: older ones were trimmed, see streams.max_entries")
+        return
+    typer.echo(
+        f"{found.ticks:,} ticks of {found.entries:,} entries ({found.first_id} to {found.last_id}) made {found.bars:,} "
+        f"bars and {found.alerts:,} alerts, {found.refused:,} were refused\n"
+        f"group {found.group}, digest {found.digest}"
+    )
 
 
 def _moment_ms(text: str, otherwise: int) -> int:

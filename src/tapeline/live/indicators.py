@@ -6,6 +6,8 @@ A symbol whose newest bar is missing has NaN, never its older value.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tapeline.core.types import F64, I64, BarFrame
@@ -30,17 +32,18 @@ class LaneIndicators:
         self.grid = BarGrid.empty((), window_bars, timeframe_s, track=names)
         self._newest: dict[str, F64] | None = None
         self._starts: I64 | None = None
+        self._ahead: _Ahead | None = None
 
     def replace(self, grid: BarGrid) -> None:
         """Go on with another grid."""
-        self.grid, self._newest, self._starts = grid, None, None
+        self.grid, self._newest, self._starts, self._ahead = grid, None, None, None
 
     def apply(self, closed: BarFrame, symbols: list[str]) -> None:
         """Take closed base bars in. ``symbols`` are all of the lane, by column."""
         if len(symbols) > len(self.grid.symbols):
             self.grid = self.grid.with_symbols(symbols)
         self.grid.apply(closed)
-        self._newest = self._starts = None
+        self._newest = self._starts = self._ahead = None
 
     def newest(self) -> dict[str, F64]:
         """Return name -> float64 (n_symbols,), values after the newest closed bar."""
@@ -53,14 +56,14 @@ class LaneIndicators:
 
         The grid is left as it is.
         """
-        held = self.grid.universe.columns(bars.symbols) >= 0
-        if not held.any():
+        columns = self.grid.universe.columns(bars.symbols)
+        if not len(self.grid.symbols) or not (columns >= 0).any():
             return {name: np.full(len(bars), np.nan) for name in self.names}
-        few = self.grid.with_symbols(symbol for symbol, is_held in zip(bars.symbols, held, strict=True) if is_held)
-        few.apply(bars)
-        found = indicators(few, self.names, rows="last")
-        column = few.universe.columns(bars.symbols)
-        return {name: np.where(column >= 0, values[column], np.nan) for name, values in found.items()}
+        start_ns = int(bars.event_ns[-1])
+        if self._ahead is None or self._ahead.start_ns != start_ns:
+            self._ahead = _Ahead(self.grid.with_symbols(self.grid.symbols), start_ns)
+        found = self._ahead.values(bars, self.names)
+        return {name: np.where(columns >= 0, values[columns], np.nan) for name, values in found.items()}
 
     def bar_starts(self) -> I64:
         """Return int64 (n_symbols,) start of the newest closed bar of each symbol; -1 where there is none."""
@@ -75,3 +78,21 @@ class LaneIndicators:
         traded = ~np.isnan(grid.field("close"))
         newest = grid.n_bars - 1 - traded[::-1].argmax(axis=0)
         return np.where(traded.any(axis=0), grid.event_ns[newest], -1)
+
+
+class _Ahead:
+    """A copy of the grid that has one row more: the open bars, said again as often as they change.
+
+    A row of a grid that is there costs two rows of arithmetic to ask about; a copy for each question cost the window.
+    """
+
+    def __init__(self, grid: BarGrid, start_ns: int) -> None:
+        self.start_ns = start_ns
+        self._grid = grid
+        self._word = 0
+
+    def values(self, bars: BarFrame, names: tuple[str, ...]) -> dict[str, F64]:
+        """Return name -> float64 (n_symbols,) with these open bars, and those said before, in the newest row."""
+        self._word += 1
+        self._grid.apply(replace(bars, revision=np.full(len(bars), self._word, np.int64)))
+        return indicators(self._grid, names, rows="last")

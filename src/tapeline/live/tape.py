@@ -1,4 +1,4 @@
-"""Ticks from a file, and ticks through a lane of one's own: what loading and replaying need.
+"""Ticks from a file, and ticks through lanes of one's own: what loading and replaying need.
 
 In: a CSV or Parquet file with the names of the tick grammar, or rows of ticks.  Out: ``TickRows`` in chunks; the bars
 that a run of them closes, always the same for the same rows.
@@ -20,10 +20,13 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from tapeline.core.config import LiveConfig
-from tapeline.core.errors import DataError
-from tapeline.core.types import F64, I64, Label
+from tapeline.core.errors import BadMessage, DataError
+from tapeline.core.instruments import underlying_of
+from tapeline.core.types import F64, I64, BarFrame, Label
 from tapeline.live.state import LaneState
 from tapeline.streams import frames
+from tapeline.streams.lanes import lane_of
+from tapeline.streams.processor import Alert, HotRow, LaneOutput
 from tapeline.streams.ticks import NUMBERS, TickRows
 
 CHUNK_ROWS = 50_000
@@ -121,39 +124,84 @@ def _symbols(column: Any, symbol: str, n: int) -> tuple[tuple[str, ...], I64]:
 
 @dataclass(slots=True)
 class Replay:
-    """What a run of ticks through one fresh lane made.
+    """What a run of ticks through fresh lanes made.
 
     Attributes
     ----------
+    config, n_lanes
+        What lanes do, and how many share the symbols.
     ticks, refused, bars, alerts
-        Counts.
-    digest
-        Of every closed bar and alert in order: two runs of the same ticks have the same.
+        Counts. A row of a frame of bars counts as a tick.
     """
 
     config: LiveConfig
+    n_lanes: int = 1
     ticks: int = 0
     refused: int = 0
     bars: int = 0
     alerts: int = 0
-    _hash: Any = field(default_factory=hashlib.sha256)
-    _state: LaneState | None = None
+    _states: dict[int, LaneState] = field(default_factory=dict)
+    _hashes: dict[int, Any] = field(default_factory=dict)
+    _lane_of: dict[str, int] = field(default_factory=dict)
 
-    def apply(self, rows: TickRows) -> None:
-        """Take ticks in, one after the other."""
-        self._state = self._state or LaneState(self.config)
-        output = self._state.apply_ticks(rows)
+    def apply(self, rows: TickRows | BarFrame) -> LaneOutput:
+        """Take rows in, one after the other; return the bars that they closed and the alerts, lane by lane."""
         self.ticks += len(rows)
-        self.refused += sum(rows_of.size for _, rows_of in output.refused)
-        for _, step in output.steps:
-            for bars in step.closed:
-                self.bars += len(bars)
-                self._hash.update(frames.encode(bars))
-            for alert in step.alerts:
-                self.alerts += 1
-                self._hash.update(alert.id.encode())
+        closed: list[BarFrame] = []
+        alerts: list[Alert] = []
+        for lane, mine in self._split(rows):
+            for step in self._steps(lane, mine):
+                closed += step.closed
+                alerts += step.alerts
+                for bars in step.closed:
+                    self._hashes[lane].update(frames.encode(bars))
+                for alert in step.alerts:
+                    self._hashes[lane].update(alert.id.encode())
+        self.bars += sum(map(len, closed))
+        self.alerts += len(alerts)
+        return LaneOutput(tuple(closed), (), tuple(alerts))
+
+    def _split(self, rows: TickRows | BarFrame) -> Iterator[tuple[int, TickRows | BarFrame]]:
+        """Yield each lane's share; of bars every lane has one, also without rows: time passes there too."""
+        of_name = [self._lane(symbol) for symbol in rows.symbols]
+        if isinstance(rows, TickRows):
+            lanes = np.array(of_name, np.int64)[rows.symbol]
+            for lane in np.unique(lanes).tolist():
+                yield lane, rows.take(np.flatnonzero(lanes == lane))
+        else:
+            for lane in range(self.n_lanes):
+                yield lane, rows.take(np.array(of_name, np.int64) == lane)
+
+    def _lane(self, symbol: str) -> int:
+        if symbol not in self._lane_of:
+            self._lane_of[symbol] = lane_of(symbol, self.n_lanes, underlying_of)
+        return self._lane_of[symbol]
+
+    def _steps(self, lane: int, rows: TickRows | BarFrame) -> Iterator[LaneOutput]:
+        if lane not in self._states:
+            self._states[lane], self._hashes[lane] = LaneState(self.config), hashlib.sha256()
+        state = self._states[lane]
+        if isinstance(rows, TickRows):
+            output = state.apply_ticks(rows)
+            self.refused += sum(refused.size for _, refused in output.refused)
+            yield from (step for _, step in output.steps)
+            return
+        try:
+            found = state.apply(rows)
+        except BadMessage:
+            self.refused += len(rows)
+            return
+        self.refused += sum(len(part.rows) for part in found.refused)
+        yield found
+
+    def hot(self) -> dict[str, HotRow]:
+        """Return the newest values of every symbol that changed since the last call."""
+        return {symbol: row for lane in sorted(self._states) for symbol, row in self._states[lane].take_hot().items()}
 
     @property
     def digest(self) -> str:
-        """Return the digest so far, in hexadecimal."""
-        return str(self._hash.hexdigest())
+        """Return the digest so far of every lane's bars and alerts, in hexadecimal: the same for the same rows."""
+        whole = hashlib.sha256()
+        for lane in sorted(self._hashes):
+            whole.update(b"%d:" % lane + self._hashes[lane].digest())
+        return whole.hexdigest()

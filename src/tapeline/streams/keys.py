@@ -74,6 +74,24 @@ def hot(lane: int, symbol: str) -> bytes:
     return _of_lane(lane, f"hot:{symbol}")
 
 
+REPLAY = "tapeline:replay:"
+"""What the consumer groups of replays on the ingress begin with, each followed by the replay's name."""
+
+
+def replay(name: str, what: str) -> bytes:
+    """What a replay makes, all with a time to live: ``lease``, ``closed``, ``alerts``, ``hot`` and ``summary``.
+
+    Streams ``closed`` and ``alerts`` as those of the lanes, hash ``hot``: symbol -> JSON object, string ``summary``:
+    JSON object, string ``lease``: the token of whoever makes it.
+    """
+    return f"{REPLAY}{{{name}}}:{what}".encode()
+
+
+def shelf(name: str) -> bytes:
+    """String with a time to live: a blob that somebody may want again. All share a hash tag, to be read at once."""
+    return f"tapeline:{{shelf}}:{name}".encode()
+
+
 # Fields of the state hash.
 SNAPSHOT_ID = b"snapshot_id"
 APPLIED_ID = b"applied_id"

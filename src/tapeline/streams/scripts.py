@@ -44,14 +44,14 @@ return redis.call('DEL', KEYS[1])
 
 # KEYS: from, to.  ARGV: id of the entry that is dropped, then of each new entry how many parts, and these.
 MOVE = """
-if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then return 0 end
 local n = 2
 while n <= #ARGV do
   local last = n + tonumber(ARGV[n])
   redis.call('XADD', KEYS[2], '*', unpack(ARGV, n + 1, last))
   n = last + 1
 end
-return 1
+return redis.call('XDEL', KEYS[1], ARGV[1])
 """
 
 _CHECK_OWNER = """

@@ -389,12 +389,24 @@ class ValkeyLaneStore:
         if await self._reply(self._client.xlen(key)) <= max_entries:
             return 0
         for group in await self.groups(key):
+            if await self._drop_if_left(key, as_text(group["name"])):
+                continue
             upto = min(upto, as_text(group["last-delivered-id"]), key=id_key)
             if group["pending"]:
                 first = as_text((await self._reply(self._client.xpending(key, as_text(group["name"]))))["min"])
                 milliseconds, sequence = id_key(first)
                 upto = min(upto, f"{milliseconds}-{sequence - 1}" if sequence else f"{milliseconds - 1}-0", key=id_key)
         return await self._trim_upto(key, upto)
+
+    async def _drop_if_left(self, key: bytes, group: str) -> bool:
+        """Drop the group of a replay that was killed: nobody would ever move it on."""
+        if not group.startswith(keys.REPLAY):
+            return False
+        lease = keys.replay(group.removeprefix(keys.REPLAY), "lease")
+        if await self._reply(self._client.exists(lease)):
+            return False
+        await self._reply(self._client.xgroup_destroy(key, group))
+        return True
 
     async def ingress_progress(self, group: str) -> tuple[str | None, int, int, int, int, str, str]:
         """Return owner, length, lag, pending, dead, last and applied id of the ingress."""
