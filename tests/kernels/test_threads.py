@@ -16,9 +16,9 @@ import numpy as np
 from tapeline.grid import BarGrid, indicators
 import numba
 numba.config.THREADING_LAYER = "workqueue"
-close = 50.0 + np.random.default_rng(1).random((60, 600))
+close = 50.0 + np.random.default_rng(1).random((60, 6_000))
 fields = dict.fromkeys(("open", "high", "low", "close", "volume"), close)
-grids = [BarGrid.from_arrays(map(str, range(600)), np.arange(60), **fields) for _ in range(4)]
+grids = [BarGrid.from_arrays(map(str, range(6_000)), np.arange(60), **fields) for _ in range(4)]
 names = ["ema_12", "rsi_14", "sma_20"]
 found = [None] * 4
 def work(i):
@@ -87,3 +87,22 @@ def test_callers_that_meet_and_a_fork_leave_the_process_alive() -> None:
         timeout=60,
     )
     assert run.stdout.strip() == "alive", run.stderr
+
+
+def test_work_too_small_for_another_thread_stays_with_the_caller_and_large_work_is_shared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "compute_threads", lambda: 2)
+    callers: list[set[int]] = []
+    for steps in (threads.WORTH_A_THREAD // 20, threads.WORTH_A_THREAD):
+        met, found = threading.Barrier(2), set()
+
+        def work(low: int, high: int, met: threading.Barrier = met, found: set[int] = found) -> None:
+            found.add(threading.get_ident())
+            if high - low < 8 and not met.broken:
+                met.wait(10.0)
+
+        threads.share(work, 8 if steps < threads.WORTH_A_THREAD else 2, steps)
+        callers.append(found)
+    assert callers[0] == {threading.get_ident()}
+    assert len(callers[1]) == 2

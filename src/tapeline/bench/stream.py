@@ -27,6 +27,7 @@ from redis import Redis
 
 from tapeline.bench.stream_load import CHUNK, START_NS, Market, Pipe, command, commands, lanes_of, market, ticks
 from tapeline.core.process import Child, spawn
+from tapeline.core.types import NS_PER_S
 from tapeline.streams import frames, keys
 from tapeline.streams.embedded import embedded_valkey
 
@@ -177,10 +178,10 @@ def _rss_mb(child: Child) -> float:
 
 
 def _warm(server: Server, here: Market) -> None:
-    """Let the worker meet every symbol once, and wait until it has."""
+    """Let the worker meet every symbol a minute early, so that closed bars are there, and wait until it has."""
     pipe = Pipe(server.socket_path)
     streams = [keys.INGRESS] * len(here.symbols)
-    for rows in ticks(here, 2 * CHUNK, seed=1):
+    for rows in ticks(here, 4 * CHUNK, seed=1, start_ns=START_NS - 60 * NS_PER_S):
         pipe.send(b"".join(commands(rows, streams)), len(rows))
     pipe.close()
     ends = time.perf_counter() + 60.0

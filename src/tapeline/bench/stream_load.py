@@ -53,7 +53,7 @@ def market(n_symbols: int = SYMBOLS) -> Market:
     return Market(tuple(symbols), np.array(price))
 
 
-def ticks(here: Market, n: int, seed: int = SEED) -> Iterator[TickRows]:
+def ticks(here: Market, n: int, seed: int = SEED, start_ns: int = START_NS) -> Iterator[TickRows]:
     """Yield ``n`` ticks in chunks, in order of time."""
     rng = np.random.default_rng(seed)
     for done in range(0, n, CHUNK):
@@ -64,7 +64,7 @@ def ticks(here: Market, n: int, seed: int = SEED) -> Iterator[TickRows]:
         numbers = np.full((size, 5), np.nan)
         numbers[:, 0], numbers[:, 1] = price, rng.integers(1, 500, size)
         numbers[:, 2], numbers[:, 3] = price - half, price + half
-        event_ns = START_NS + np.arange(done, done + size) * (NS_PER_S // TICKS_A_SECOND)
+        event_ns = start_ns + np.arange(done, done + size) * (NS_PER_S // TICKS_A_SECOND)
         yield TickRows(here.symbols, (("ticks", Label.REAL),), symbol, np.zeros(size, np.int64), event_ns, numbers)
 
 

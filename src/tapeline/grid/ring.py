@@ -108,7 +108,7 @@ class Ring:
                 for index in range(low, high):
                     np.take(self.fields[index], columns, axis=1, out=taken[index], mode="clip")  # "raise" would buffer
 
-            share(work, len(BAR_FIELDS))
+            share(work, len(BAR_FIELDS), self.capacity * len(columns))
             ring.revision = self.revision[:, columns]
             return ring
         ring.fields = np.full((len(BAR_FIELDS), self.capacity, len(columns)), np.nan)

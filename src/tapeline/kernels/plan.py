@@ -194,7 +194,7 @@ def evaluate(
         fold(*head, (low, high), fields, rows, table.kernels, table.params, state_in, state_out, out)
 
     if instances and bars.n_rows:
-        share(work, -(-n_symbols // TILE))
+        share(work, -(-n_symbols // TILE), len(instances) * rows * TILE)
     else:
         out[:] = np.nan
     places = table.kernels[:, 3:].tolist()

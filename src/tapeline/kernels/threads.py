@@ -18,6 +18,9 @@ _pool: ThreadPoolExecutor | None = None
 _CHUNKS_PER_THREAD = 3
 """More than one range per thread, so that a thread that was held up does not hold up the end."""
 
+WORTH_A_THREAD = 200_000
+"""Steps for which another thread is woken: waking one costs up to a millisecond of waiting for the interpreter's lock."""
+
 
 def compute_threads() -> int:
     """Return how many threads share a computation: the processors this process may use."""
@@ -44,12 +47,22 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def share(work: Callable[[int, int], None], n_tiles: int) -> None:
-    """Call ``work(low, high)`` on ranges that together cover ``n_tiles`` tiles, on all compute threads.
+def share(work: Callable[[int, int], None], n_tiles: int, steps_per_tile: int = WORTH_A_THREAD) -> None:
+    """Call ``work(low, high)`` on ranges that together cover ``n_tiles`` tiles, on the compute threads it is worth.
 
     The caller works too. The first error of any range is raised after all ranges have ended.
+
+    Parameters
+    ----------
+    work
+        Called with ranges of tiles, by several threads at once.
+    n_tiles
+        Tiles in all.
+    steps_per_tile
+        About how many elementary steps a tile takes, of a nanosecond or so; what is not said is worth a thread.
     """
-    threads = min(compute_threads(), n_tiles)
+    worth = -(-n_tiles * steps_per_tile // WORTH_A_THREAD)
+    threads = min(compute_threads(), n_tiles, worth)
     if threads <= 1:
         work(0, n_tiles)
         return
