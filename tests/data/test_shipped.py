@@ -14,7 +14,10 @@ import pytest
 
 from tapeline import data
 
-FILES = (data.DAILY, data.UNIVERSE, data.SESSIONS, data.INDEX_DAILY, data.CORPORATE_ACTIONS)
+FILES = (
+    *(data.DAILY, data.UNIVERSE, data.SESSIONS, data.INDEX_DAILY, data.CORPORATE_ACTIONS),
+    *(data.TRADES, data.MINUTES, data.OPTION_QUOTES),
+)
 CRASH = dt.date(2010, 5, 6)
 
 
@@ -34,9 +37,14 @@ def test_all_files_together_stay_below_five_megabytes() -> None:
     assert sum(data.shipped(name).stat().st_size for name in FILES) < 5_000_000
 
 
-def test_notice_carries_both_licences() -> None:
+def test_notice_carries_all_licences() -> None:
     notice = data.shipped("NOTICE").read_text()
-    assert "Copyright (c) 2023 Robert Blom" in notice
+    for holder in (
+        "Copyright (c) 2023 Robert Blom",
+        "Copyright (c) 2024, Robert Bach",
+        "Copyright (c) 2024 Artur Sepp",
+    ):
+        assert holder in notice
     assert "Apache License" in notice
 
 

@@ -10,13 +10,14 @@ import anyio
 import msgspec
 import typer
 
+from tapeline.cli.sample import file_or_sample
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.core.errors import BadInput
 from tapeline.core.home import default_home
 from tapeline.core.types import DAY_S, MINUTE_S, BarFrame
 
 TIMEFRAMES_S = {"1min": MINUTE_S, "5min": 5 * MINUTE_S, "15min": 15 * MINUTE_S, "1hour": 60 * MINUTE_S, "1day": DAY_S}
-File = Annotated[Path, typer.Argument(help="CSV with a header line, or Parquet.")]
+File = Annotated[Path, typer.Argument(help="CSV with a header line, Parquet, or a shipped sample:NAME.")]
 importing = typer.Typer(help="Take your own CSV or Parquet into the journal.", no_args_is_help=True)
 
 
@@ -37,7 +38,7 @@ def bars(
 
     if timeframe.lower() not in TIMEFRAMES_S:
         raise BadInput(f"--timeframe is {timeframe!r}: choose {', '.join(TIMEFRAMES_S)}")
-    _keep(read_bars(file, TIMEFRAMES_S[timeframe.lower()]), file, as_json, config)
+    _keep(read_bars(file_or_sample(file), TIMEFRAMES_S[timeframe.lower()]), file, as_json, config)
 
 
 @importing.command()
@@ -45,7 +46,7 @@ def ticks(file: File, as_json: JsonOption = False, config: ConfigOption = None) 
     """Take trades, as the minute bars they make: columns symbol, time, price, size."""
     from tapeline.feed.imports import read_ticks
 
-    _keep(read_ticks(file), file, as_json, config)
+    _keep(read_ticks(file_or_sample(file)), file, as_json, config)
 
 
 def _keep(frame: BarFrame, file: Path, as_json: bool, config: Path | None) -> None:

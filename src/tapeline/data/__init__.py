@@ -1,7 +1,8 @@
-"""The market data that Tapeline ships: real daily bars, their universe, the index and its sessions, as Parquet.
+"""The market data that Tapeline ships as Parquet: daily bars and their universe, trades, minutes, option quotes.
 
 In: a file's name.  Out: where it lies on disk.  Origin, licences and known faults stand in ``PROVENANCE.md``.
-Refuses to read or repair anything: ``tapeline.sim.market`` reads, ``scripts/build_data.py`` builds.
+Refuses to read or repair anything: ``tapeline.sim.market`` and ``tapeline.data.samples`` read,
+``scripts/build_data.py`` and ``scripts/build_samples.py`` build.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ UNIVERSE = "universe.parquet"
 SESSIONS = "sessions.parquet"
 INDEX_DAILY = "index_daily.parquet"
 CORPORATE_ACTIONS = "corporate_actions.parquet"
+TRADES = "es_trades.parquet"
+MINUTES = "spy_minutes.parquet"
+OPTION_QUOTES = "option_quotes.parquet"
 
 
 def shipped(name: str) -> Path:
