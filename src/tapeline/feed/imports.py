@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from tapeline.core.errors import DataError
 from tapeline.core.types import F64, I64, MINUTE_S, NS_PER_S, BarFrame, Label
+from tapeline.store.batch import IMPORTED
 
-FEED = "import"
 NAMES = {
     "symbol": ("symbol", "ticker", "s"),
     "time": ("event_ns", "time", "timestamp", "datetime", "date", "t"),
@@ -97,7 +97,7 @@ def _frame(timeframe_s: int, symbols: np.ndarray[Any, Any], starts: I64, columns
     end_ns = int(starts.max()) + timeframe_s * NS_PER_S
     return BarFrame(
         timeframe_s,
-        FEED,
+        IMPORTED,
         Label.REAL,
         end_ns,
         tuple(symbols.tolist()),

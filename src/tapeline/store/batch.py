@@ -14,6 +14,9 @@ from enum import StrEnum
 from tapeline.core.outcome import Outcome
 from tapeline.core.types import BarFrame, CycleRecord, Dossier, Evidence, Fill, Headline, Order
 
+IMPORTED = "import"
+"""Feed of the bars that a person brought."""
+
 
 class EndKind(StrEnum):
     """Why an order is no longer open."""

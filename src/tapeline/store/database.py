@@ -16,6 +16,7 @@ import duckdb
 
 from tapeline.core.errors import StoreError
 from tapeline.store.migrations import migrate
+from tapeline.store.rolled import quoted, show_bars, sync
 
 _DAMAGE = re.compile(
     r"not a valid DuckDB database file|[Cc]orrupt|checksum|Could not read enough bytes|[Ff]ailed to deserialize"
@@ -52,7 +53,44 @@ def open_database(path: Path) -> duckdb.DuckDBPyConnection:
     except BaseException:
         connection.close()
         raise
+    try:
+        show_bars(connection, bars_folder(path))
+    except duckdb.Error as error:
+        connection.close()
+        raise _damaged_bars(bars_folder(path), error) from error
     return connection
+
+
+def bars_folder(path: Path) -> Path:
+    """Return the folder of the bars that were rolled out of the store at ``path``."""
+    return path.parent / "bars"
+
+
+def rewrite(path: Path) -> None:
+    """Copy a closed store into a file without its holes, and put that in its place.
+
+    The copy is whole and synced before it takes the name, so whenever this is broken off, one good file is there. A
+    store whose log was not folded in when it was closed is left as it is: the log belongs to the old file.
+    """
+    fresh = path.with_name(f"{path.name}.fresh")
+    for left in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+        left.unlink(missing_ok=True)
+    if path.with_name(f"{path.name}.wal").exists():
+        return
+    with duckdb.connect(config=_SETTINGS) as connection:
+        connection.execute(f"ATTACH '{quoted(path)}' AS worn (READ_ONLY)")
+        connection.execute(f"ATTACH '{quoted(fresh)}' AS fresh")
+        connection.execute("COPY FROM DATABASE worn TO fresh")
+    sync(fresh)
+    fresh.replace(path)
+    sync(path.parent)
+
+
+def _damaged_bars(folder: Path, error: duckdb.Error) -> StoreError:
+    return StoreError(
+        f"the rolled bars in {folder} cannot be read ({_first_line(error)}): nothing was changed; put a good copy in "
+        "the place of that file or move it away, and start again"
+    )
 
 
 def _refuse_if_cut_off(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -73,6 +111,8 @@ def sentences(path: Path) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         text = _first_line(error)
+        if ".parquet" in text:
+            raise _damaged_bars(bars_folder(path), error) from error
         if _FULL.search(text):
             raise StoreError(
                 f"the store {path} cannot be written, the disk is probably full ({text}): free some space and start "

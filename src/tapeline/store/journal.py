@@ -1,6 +1,6 @@
 """The journal: the one writer of the store.
 
-In: ``JournalBatch``es, each one transaction.  Out: what was kept, through ``read``.
+In: ``JournalBatch``es, each one transaction.  Out: what was kept, through ``read``, bars that were rolled included.
 Refuses a second process, a damaged file and a full disk, each with one sentence; nothing is ever half written.
 
 All calls go through one worker thread at a time, in the order of the awaits, so tasks may share a journal. A write that
@@ -22,7 +22,7 @@ from duckdb import DuckDBPyConnection
 
 from tapeline.store import export, queries, tables
 from tapeline.store.batch import JournalBatch, LedgerEvent
-from tapeline.store.database import open_database, sentences
+from tapeline.store.database import bars_folder, open_database, rewrite, sentences
 
 T = TypeVar("T")
 
@@ -36,6 +36,11 @@ class Journal:
         self._commit_rows = commit_rows
         self._next_seq = queries.next_seq(connection)
         self._one_thread = anyio.CapacityLimiter(1)
+
+    @property
+    def bars_folder(self) -> Path:
+        """The folder of the bars that were rolled out of this journal."""
+        return bars_folder(self.path)
 
     @classmethod
     async def open(cls, path: Path, *, commit_rows: int = 20_000) -> Journal:
@@ -97,10 +102,33 @@ class Journal:
         """Write the store as files into ``folder``; see ``store.export``. Return the rows of each file."""
         return await self.read(lambda connection: export.export(connection, folder))
 
+    async def compact(self) -> None:
+        """Rewrite the file without its holes; what is kept stays as it is.
+
+        Raises
+        ------
+        StoreError
+            The disk is full, or the file is damaged. The old one is in use then.
+        """
+
+        def rewritten() -> None:
+            self._connection.close()
+            try:
+                with sentences(self.path):
+                    rewrite(self.path)
+            finally:
+                self._connection = open_database(self.path)
+
+        await anyio.to_thread.run_sync(rewritten, limiter=self._one_thread)
+
     async def aclose(self) -> None:
         """Finish what is being written, fold the log into the file and let go of it. Closing twice is closing once."""
+
+        def closed() -> None:
+            self._connection.close()  # that of then: a rewritten file has another
+
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self._connection.close, limiter=self._one_thread)
+            await anyio.to_thread.run_sync(closed, limiter=self._one_thread)
 
     async def __aenter__(self) -> Journal:
         return self

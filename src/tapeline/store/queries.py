@@ -54,8 +54,9 @@ def _value(connection: DuckDBPyConnection, sql: str) -> Any:
 
 
 def counts(connection: DuckDBPyConnection) -> dict[str, int]:
-    """Return the number of rows of every table."""
-    return {name: int(_value(connection, f"SELECT count(*) FROM {name}")) for name in ROW_TABLES}
+    """Return the number of rows of every table; of bars, those that were rolled too."""
+    views = {"bars": "every_bar"}
+    return {name: int(_value(connection, f"SELECT count(*) FROM {views.get(name, name)}")) for name in ROW_TABLES}
 
 
 def offsets(connection: DuckDBPyConnection) -> dict[int, str]:
@@ -82,10 +83,10 @@ def next_seq(connection: DuckDBPyConnection) -> int:
 
 
 def bar_rows(connection: DuckDBPyConnection, where: str = "true", values: tuple[Any, ...] = ()) -> pa.Table:
-    """Return bars as one Arrow table, ordered by timeframe, start and symbol."""
+    """Return bars as one Arrow table, ordered by timeframe, start and symbol; those that were rolled are among them."""
     columns = ", ".join(("symbol", "timeframe_s", "event_ns", *BAR_FIELDS, "feed", "label", "revision"))
     order = "ORDER BY timeframe_s, event_ns, symbol"
-    answer = connection.sql(f"SELECT {columns} FROM bars WHERE {where} {order}", params=list(values))
+    answer = connection.sql(f"SELECT {columns} FROM every_bar WHERE {where} {order}", params=list(values))
     table: pa.Table = answer.to_arrow_table()
     return table.combine_chunks()
 
@@ -95,7 +96,9 @@ def bars(connection: DuckDBPyConnection, timeframe_s: int, since_ns: int = 0) ->
 
     Rows are ordered by start, then symbol. ``as_of_ns`` of a frame is the end of its last bar.
     """
-    table = bar_rows(connection, "timeframe_s = ? AND event_ns >= ?", (timeframe_s, since_ns))
+    # The date says which files need not be opened.
+    where = "timeframe_s = ? AND event_ns >= ? AND date >= make_timestamp_ns(?)::DATE"
+    table = bar_rows(connection, where, (timeframe_s, since_ns, since_ns))
     heads = sorted(set(zip(table["feed"].to_pylist(), table["label"].to_pylist(), strict=True)))
     feed, label = (np.array(table[name].to_pylist(), dtype=object) for name in ("feed", "label"))
     return [_frame(table.take(np.flatnonzero((feed == a) & (label == b))), timeframe_s, a, b) for a, b in heads]

@@ -13,6 +13,7 @@ from tapeline.core.config.feed import (
     YahooConfig,
     YouTubeConfig,
 )
+from tapeline.core.config.retention import RetentionConfig
 from tapeline.core.config.scan import MlConfig, ScanConfig
 from tapeline.core.config.signals import SignalsConfig
 from tapeline.core.config.streams import LiveConfig, StreamsConfig
@@ -35,6 +36,7 @@ __all__ = [
     "NodeConfig",
     "RedditConfig",
     "ReplayConfig",
+    "RetentionConfig",
     "RiskConfig",
     "ScanConfig",
     "Section",

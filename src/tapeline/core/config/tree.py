@@ -12,6 +12,7 @@ from msgspec import Meta, field
 
 from tapeline.core.config.base import Count, NotNegative, Positive, Section
 from tapeline.core.config.feed import FeedConfig
+from tapeline.core.config.retention import RetentionConfig
 from tapeline.core.config.scan import MlConfig, ScanConfig
 from tapeline.core.config.signals import SignalsConfig
 from tapeline.core.config.streams import LiveConfig, StreamsConfig
@@ -75,4 +76,5 @@ class Config(Section, frozen=True):
     trade: TradeConfig = field(default_factory=TradeConfig)
     web: WebConfig = field(default_factory=WebConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
