@@ -19,7 +19,7 @@ _CHUNKS_PER_THREAD = 3
 """More than one range per thread, so that a thread that was held up does not hold up the end."""
 
 WORTH_A_THREAD = 200_000
-"""Steps for which another thread is woken: waking one costs up to a millisecond of waiting for the interpreter's lock."""
+"""Steps for which another thread is woken, which can cost a millisecond: the lock of the interpreter changes hands."""
 
 
 def compute_threads() -> int:
