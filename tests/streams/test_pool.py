@@ -39,8 +39,8 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield f"unix://{running.socket_path}"
 
 
-def until(holds: Callable[[], object], limit_s: float = 60.0) -> None:
-    """Return when something holds."""
+def until(holds: Callable[[], object], limit_s: float = 120.0) -> None:
+    """Return when something holds. Long: a worker whose loops nobody has compiled yet does it first."""
     ends_s = time.monotonic() + limit_s
     while not holds():
         assert time.monotonic() < ends_s, "it never came"
