@@ -195,9 +195,9 @@ async def test_the_number_of_lanes_is_claimed_once(store: LaneStore) -> None:
 
 @pytest.mark.parametrize("kind", [("asyncio", "none")])
 async def test_a_server_that_is_not_there_is_unavailable(kind: tuple[str, str], folder: Path) -> None:
-    async with connect(str(folder / "nobody.sock")) as store:
-        with pytest.raises(Unavailable, match="does not answer"):
-            await store.ping()
+    with pytest.raises(Unavailable, match="does not answer"):
+        async with connect(str(folder / "nobody.sock")):
+            raise AssertionError("it opened")
 
 
 @pytest.mark.parametrize("kind", [("asyncio", "none")])

@@ -17,7 +17,8 @@ from tapeline.streams import keys
 from tapeline.streams.blocks import Block, reply_of
 from tapeline.streams.memory import MemoryLaneStore, Stream
 from tapeline.streams.store import BEGINNING, DeadLetter, LeaseLost, id_key
-from tapeline.streams.valkey import ValkeyLaneStore, as_text
+from tapeline.streams.server import as_text
+from tapeline.streams.valkey import ValkeyLaneStore
 
 GROUP = "tapeline"
 """Name of our consumer group on the ingress; its position is where the router stands, so that others can see it."""
