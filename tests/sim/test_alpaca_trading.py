@@ -34,7 +34,7 @@ def test_a_company_that_traded_neither_today_nor_yesterday_is_not_tradable() -> 
     client = make_client(market, moment="10:30")
     assert client.get("/v2/assets/ZZZ").json()["tradable"] is False
     assert client.get("/v2/assets?status=inactive").json() == []
-    assert client.get("/v2/assets?asset_class=crypto").json() == []
+    assert client.get("/v2/assets?asset_class=us_option").json() == []
 
 
 def test_an_asset_is_found_by_symbol_and_by_id() -> None:

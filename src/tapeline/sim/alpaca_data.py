@@ -166,7 +166,7 @@ def fill_page(
     """
     if query.after is not None:
         names = [s for s in names if s >= query.after.symbol]
-    chunk = max(1, query.limit // max(1, rows_each)) + 1
+    chunk = query.limit // max(1, rows_each) + 1 if rows_each < query.limit else 1
     page: dict[str, list[WireBar]] = {}
     room = query.limit
     served: PageToken | None = None

@@ -15,6 +15,7 @@ from tapeline.core.calendar import SessionCalendar
 from tapeline.core.errors import BadInput
 from tapeline.core.types import NS_PER_S, Label
 from tapeline.sim.clock import NEW_YORK, new_york_day
+from tapeline.sim.crypto import PAIRS
 from tapeline.sim.door import Ask, Reply
 from tapeline.sim.tape import Tape
 from tapeline.sim.wire import WireError
@@ -38,6 +39,8 @@ class AlpacaTrading:
     def assets(self, ask: Ask) -> Reply:
         """Answer ``/v2/assets``, filtered by ``status`` and ``asset_class``."""
         status, kind = ask.params.get("status"), ask.params.get("asset_class")
+        if kind == "crypto":
+            return Reply(_crypto_assets() if status != "inactive" else [], Label.SIMULATED)
         if kind not in (None, "", "us_equity"):
             return Reply([])
         found = [asset for asset in self._assets(ask.now_ns) if status in (None, "", "all", asset["status"])]
@@ -49,6 +52,9 @@ class AlpacaTrading:
         for asset in self._assets(ask.now_ns):
             if wanted in (asset["symbol"], asset["id"]):
                 return Reply(asset, self.tape.label(bridged=False))
+        for asset in _crypto_assets():
+            if wanted in (asset["symbol"].replace("/", ""), asset["id"]):
+                return Reply(asset, Label.SIMULATED)
         raise WireError(404, f"asset not found for {wanted}", 40410000)
 
     def clock(self, ask: Ask) -> Reply:
@@ -106,6 +112,30 @@ class AlpacaTrading:
             }
             for column, symbol in enumerate(market.symbols)
         ]
+
+
+def _crypto_assets() -> list[dict[str, Any]]:
+    """Return the pairs as the trading host lists them."""
+    return [
+        {
+            "id": str(uuid.uuid5(ASSET_IDS, pair.symbol)),
+            "class": "crypto",
+            "exchange": "CRYPTO",
+            "symbol": pair.symbol,
+            "name": f"{pair.name} / US Dollar",
+            "status": "active",
+            "tradable": True,
+            "marginable": False,
+            "shortable": False,
+            "easy_to_borrow": False,
+            "fractionable": True,
+            "min_order_size": f"{1.0 / pair.home:.9g}",
+            "min_trade_increment": "0.000000001",
+            "price_increment": f"{10.0**-pair.decimals:.9f}".rstrip("0"),
+            "attributes": [],
+        }
+        for pair in PAIRS.values()
+    ]
 
 
 def _new_york(moment_ns: int) -> str:

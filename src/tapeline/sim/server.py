@@ -18,9 +18,11 @@ from starlette.routing import BaseRoute, Route
 
 from tapeline.core.calendar import SessionCalendar
 from tapeline.sim import alpaca_data, alpaca_trading
+from tapeline.sim.alpaca_crypto import AlpacaCrypto
 from tapeline.sim.alpaca_options import AlpacaOptions
 from tapeline.sim.alpaca_stream import AlpacaStream
 from tapeline.sim.clock import START_OF_DAY, ReplayClock, new_york_day, new_york_ns
+from tapeline.sim.crypto import CryptoTape
 from tapeline.sim.door import Door, Family
 from tapeline.sim.faults import FaultPlan, Weather
 from tapeline.sim.limits import SlidingLimit
@@ -94,6 +96,9 @@ def _vendor_routes(door: Door, tape: Tape, calendar: SessionCalendar, settings: 
     news = NewsSearch(tape, Newsroom(tape, settings.seed))
     of_data = Family("data", SlidingLimit(settings.data_limit), alpaca_data.NO_KEYS)
     of_trading = Family("trading", SlidingLimit(settings.trading_limit), alpaca_trading.NO_KEYS)
+    crypto = AlpacaCrypto(CryptoTape(settings.seed))
+    # Coins are free for all, and whoever shows a key spends the same allowance on them.
+    of_crypto = Family("data", of_data.limit, limit_headers=lambda verdict, _: verdict.headers())
     massive = MassiveAggregates(tape)
     of_massive = Family("massive", SlidingLimit(settings.data_limit), refusal=refuse_as_massive)
     of_news = Family("news", SlidingLimit(settings.news_limit))
@@ -107,6 +112,11 @@ def _vendor_routes(door: Door, tape: Tape, calendar: SessionCalendar, settings: 
         door.route("/v1beta1/options/snapshots", options.snapshots, of_data),
         door.route("/v1beta1/options/snapshots/{underlying}", options.chain, of_data),
         door.route("/v1beta1/options/bars", options.bars, of_data),
+        door.route("/v1beta3/crypto/{loc}/bars", crypto.bars, of_crypto),
+        door.route("/v1beta3/crypto/{loc}/latest/bars", crypto.latest_bars, of_crypto),
+        door.route("/v1beta3/crypto/{loc}/latest/trades", crypto.latest_trades, of_crypto),
+        door.route("/v1beta3/crypto/{loc}/latest/quotes", crypto.latest_quotes, of_crypto),
+        door.route("/v1beta3/crypto/{loc}/snapshots", crypto.snapshots, of_crypto),
         door.route("/v1/corporate-actions", data.corporate_actions, of_data),
         door.route("/v2/assets", trading.assets, of_trading),
         door.route("/v2/assets/{symbol_or_id}", trading.asset, of_trading),

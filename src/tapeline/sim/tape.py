@@ -136,7 +136,7 @@ class Tape:
             low, high = np.searchsorted(day.event_ns, [from_ns, shown_ns + 1])
             if low < high:
                 part = Rows(day.event_ns[low:high], day.values[:, low:high][:, :, columns])
-                parts.append(part if step_s == MINUTE_S else _regroup(part, step_ns))
+                parts.append(part if step_s == MINUTE_S else regroup(part, step_ns))
         return Rows.join(parts, len(columns))
 
     def count_minutes(self, start_ns: int, end_ns: int, now_ns: int) -> int:
@@ -255,7 +255,7 @@ class Tape:
         return self._days[day]
 
 
-def _regroup(minutes: Rows, step_ns: int) -> Rows:
+def regroup(minutes: Rows, step_ns: int) -> Rows:
     """Return the bars of ``step_ns`` that the minutes of one day add up to."""
     bucket = minutes.event_ns // step_ns
     cuts = np.flatnonzero(np.diff(bucket)) + 1

@@ -53,7 +53,7 @@ class WireBar(Struct, frozen=True):
     h: float
     l: float  # noqa: E741 - the vendor's name
     c: float
-    v: int
+    v: int | float
     n: int | None
     vw: float | None
 
@@ -61,7 +61,7 @@ class WireBar(Struct, frozen=True):
 def wire_bar(t: str, numbers: list[float]) -> WireBar:
     """Return the bar that starts at ``t`` with numbers in the order of ``BAR_FIELDS``; NaN becomes null."""
     o, h, low, c, v, vw, n = numbers
-    return WireBar(t, o, h, low, c, int(v), None if n != n else int(n), None if vw != vw else vw)
+    return WireBar(t, o, h, low, c, int(v) if v == int(v) else v, None if n != n else int(n), None if vw != vw else vw)
 
 
 @lru_cache(maxsize=4096)
