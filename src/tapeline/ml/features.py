@@ -8,7 +8,7 @@ keeps the contract that it was trained on; ``difference`` says in words how anot
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +21,8 @@ from tapeline.kernels.catalogue import find
 from tapeline.ml.expression import Expression, parse
 
 F32 = NDArray[np.float32]
+ReadColumns = Callable[[BarGrid, Sequence[str], int], dict[str, F64]]
+"""(grid, names, n_rows) to the columns by name: ``read_columns``, or whoever knows them already."""
 VERSION = 1
 
 _SKIP_MONTH = "(1 + roc_126 / 100) / (1 + roc_21 / 100) - 1"
@@ -133,6 +135,14 @@ def read_columns(grid: BarGrid, names: Sequence[str], n_rows: int) -> dict[str, 
     for name in set(names) & set(BAR_FIELDS):
         found[name] = np.array(grid.field(name)[n_rows - 1]) if n_rows else np.full(len(grid.symbols), np.nan)
     return found
+
+
+def refresh_columns(grid: BarGrid, columns: Mapping[str, F64], changed: NDArray[np.intp], n_rows: int) -> None:
+    """Write the values of some symbols over the old ones; a symbol has the same bits in a grid of its own."""
+    if changed.size:
+        part = grid.with_symbols([grid.symbols[int(col)] for col in changed])
+        for name, values in read_columns(part, tuple(columns), n_rows).items():
+            columns[name][changed] = values
 
 
 def build_features(columns: Mapping[str, F64], sectors: NDArray[np.intp], contract: Contract = CONTRACT) -> F32:

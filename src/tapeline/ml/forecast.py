@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tapeline.core.config import MlConfig
 from tapeline.core.types import F64
 from tapeline.grid import BarGrid
-from tapeline.ml.features import CONTRACT, F32, Contract, build_features, read_columns
+from tapeline.ml.features import CONTRACT, F32, Contract, ReadColumns, build_features, read_columns
 from tapeline.ml.fold_file import Models
 
 Predict = Callable[[Models, str, F32], F64]
@@ -97,6 +97,7 @@ def make_forecast(
     n_rows: int | None = None,
     contract: Contract = CONTRACT,
     predict: Predict = predict_here,
+    read: ReadColumns = read_columns,
     out_of_time: Callable[[], bool] = NEVER,
 ) -> Forecast:
     """Return what ``models`` think of the row that is the newest of ``n_rows`` (all rows unless given).
@@ -107,11 +108,13 @@ def make_forecast(
         Sector of each symbol, int (n_symbols,), -1 where unknown.
     predict
         Where trees are asked.
+    read
+        Where indicators come from.
     out_of_time
         Asked before each target; once true, the rest is left out.
     """
     rows = grid.n_bars if n_rows is None else n_rows
-    features = build_features(read_columns(grid, contract.columns, rows), sectors, contract)
+    features = build_features(read(grid, contract.columns, rows), sectors, contract)
     return judge(grid.symbols, features, models, config, predict=predict, out_of_time=out_of_time)
 
 

@@ -8,11 +8,9 @@ models and scores depend on everybody and are recomputed for all. Refuses to gue
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tapeline.core.config import MlConfig, ScanConfig
 from tapeline.core.errors import BadInput
@@ -20,7 +18,7 @@ from tapeline.core.types import BAR_FIELDS, F64, BarFrame, Label
 from tapeline.grid import Applied, BarGrid
 from tapeline.grid.history import About, date_of
 from tapeline.ml.cross import group_codes
-from tapeline.ml.features import CONTRACT, build_features, read_columns
+from tapeline.ml.features import CONTRACT, ReadColumns, build_features, read_columns, refresh_columns
 from tapeline.ml.fold_file import Models, load_models
 from tapeline.ml.forecast import Predict, judge, predict_here
 from tapeline.scan.market import Phase, Scanned, check_sessions
@@ -38,7 +36,7 @@ class Scanner:
     ----------
     grid
         Daily bars; owned by the scanner from now on.
-    config, ml, models, about, own, predict
+    config, ml, models, about, own, predict, read
         As for ``run_scan``; they stay the same over the scanner's life.
     """
 
@@ -52,11 +50,13 @@ class Scanner:
         about: About | None = None,
         own: Own = NOTHING,
         predict: Predict = predict_here,
+        read: ReadColumns = read_columns,
     ) -> None:
         check_sessions(config)
         grid.track(CONTRACT.indicators)
         self.grid = grid
         self._config, self._ml, self._models, self._own, self._predict = config, ml, models, own, predict
+        self._read_all = read
         self._about = About.unknown(len(grid.symbols)) if about is None else about
         self._sectors = group_codes(self._about.sectors)
         self._columns: dict[str, F64] | None = None
@@ -92,21 +92,13 @@ class Scanner:
         """Return the columns of the contract, those of changed symbols computed now."""
         changed = np.flatnonzero(self._changed)
         if self._columns is None or changed.size > FEW * self._changed.size:
-            self._columns = read_columns(self.grid, CONTRACT.columns, self.grid.n_bars)
+            self._columns = self._read_all(self.grid, CONTRACT.columns, self.grid.n_bars)
             self.recomputed = self._changed.size
         else:
-            self._patch(self._columns, changed)
+            refresh_columns(self.grid, self._columns, changed, self.grid.n_bars)
             self.recomputed = changed.size
         self._changed[:] = False
         return self._columns
-
-    def _patch(self, columns: dict[str, F64], changed: NDArray[np.intp]) -> None:
-        """Write the values of some symbols over the old ones; a symbol has the same bits in a grid of its own."""
-        symbols: Sequence[str] = [self.grid.symbols[int(col)] for col in changed]
-        if symbols:
-            part = self.grid.with_symbols(symbols)
-            for name, values in read_columns(part, CONTRACT.columns, part.n_bars).items():
-                columns[name][changed] = values
 
 
 def scan_by_step(

@@ -22,7 +22,7 @@ from tapeline.core.types import DAY_S
 from tapeline.grid import BarGrid
 from tapeline.grid.history import About, date_of
 from tapeline.ml.cross import group_codes
-from tapeline.ml.features import CONTRACT
+from tapeline.ml.features import CONTRACT, ReadColumns, read_columns
 from tapeline.ml.fold_file import Models, NoModels, load_models
 from tapeline.ml.forecast import NEVER, Forecast, Predict, make_forecast, predict_here
 from tapeline.scan.factors import history_sessions
@@ -99,12 +99,14 @@ def run_scan(
     as_of_ns: int | None = None,
     own: Own = NOTHING,
     predict: Predict = predict_here,
+    read: ReadColumns = read_columns,
     among: NDArray[np.bool_] | None = None,
     phase: Phase = lambda _: nullcontext(),
 ) -> Scanned:
     """Scan the sessions of a grid and keep the forecast; see ``scan_market``.
 
-    ``predict`` says where the models are asked, ``among`` (bool, a symbol each) whom their opinions are compared with.
+    ``predict`` says where the models are asked, ``read`` where indicators come from (``scan.cache``), ``among`` (bool,
+    a symbol each) whom their opinions are compared with.
     ``config.time_budget_ms`` is counted from the call: models that have not been asked by then are left out.
     """
     if grid.timeframe_s != DAY_S:
@@ -129,6 +131,7 @@ def run_scan(
                 ml,
                 n_rows=rows_until(grid.event_ns, moment),
                 predict=predict,
+                read=read,
                 out_of_time=late,
             )
             forecast = replace(forecast, among=among)

@@ -5,6 +5,7 @@ In: fields of bars ``(n_bars, n_symbols)``.  Out: arrays a column each. Work is 
 
 from __future__ import annotations
 
+from tapeline.kernels.columns.digest import code_digest, column_digests
 from tapeline.kernels.columns.traded import Traded, newest_traded
 
-__all__ = ["Traded", "newest_traded"]
+__all__ = ["Traded", "code_digest", "column_digests", "newest_traded"]
