@@ -49,6 +49,7 @@ from tapeline.feed.replay import ReplayAuthority
 from tapeline.feed.shared_limit import LimiterState
 from tapeline.feed.simulator import Simulator, asking, open_simulator
 from tapeline.feed.vendors.alpaca import AlpacaBars, alpaca_hosts
+from tapeline.feed.vendors.alpaca_options import AlpacaOptions
 from tapeline.feed.vendors.alpaca_stream import MAX_SYMBOLS, listen
 from tapeline.feed.vendors.choice import bar_source, chain_hosts
 from tapeline.feed.vendors.edgar import Edgar, edgar_hosts
@@ -58,11 +59,16 @@ from tapeline.feed.vendors.yahoo import Yahoo, yahoo_hosts
 from tapeline.feed.vendors.youtube import YouTube, youtube_hosts
 from tapeline.feed.watchlist import FILE_NAME, read_watchlist
 from tapeline.grid import BarGrid, UnknownIndicator
+from tapeline.grid.about import load_about
 from tapeline.live.state import LaneState
 from tapeline.loop.desk import Desk, Vendors
 from tapeline.loop.research import Research
 from tapeline.loop.show import Board
-from tapeline.scan.factors import check_weights
+from tapeline.scan.chains import chains_from
+from tapeline.scan.check import check_settings
+from tapeline.scan.iv import IvMemory
+from tapeline.scan.own import NOTHING, Own, load_wanted
+from tapeline.scan.second import Experts
 from tapeline.store.journal import Journal
 from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.lanes import Publisher
@@ -124,7 +130,9 @@ async def open_desk(
             "watching the live market needs a vendor key: set APCA_API_KEY_ID and APCA_API_SECRET_KEY, "
             "or see a replay with `tapeline demo`"
         )
-    check_names(config)
+    wanted, own = load_wanted(config.scan)
+    config = msgspec.structs.replace(config, scan=wanted)
+    check_names(config, own)
     async with AsyncExitStack() as stack:
         stack.enter_context(home.claim())
         home.write_settings(config)
@@ -150,15 +158,21 @@ async def open_desk(
         async with anyio.create_task_group() as watching:
             watching.start_soon(workers.watch, say)
             stream = _stream(config, home, keys, clock) if config.feed.stream else None
-            desk = Desk(config, clock, calendar, asked.vendors, store, journal, asked.research, stream)
+            about = load_about(config.replay.universe if replay else "")
+            memory = IvMemory(home.path / "market" / "implied_volatility.json")
+            experts = _experts(asked, clock, memory)
+            desk = Desk(
+                *(config, clock, calendar, asked.vendors, store, journal, asked.research),
+                *(stream, about, own, experts, memory),
+            )
             board.show_desk(desk)
             yield desk
             watching.cancel_scope.cancel()
 
 
-def check_names(config: Config) -> None:
-    """Raise ConfigError for a factor or an indicator that nobody has, before anything starts."""
-    check_weights(config.scan.weights, config.scan.history_sessions)
+def check_names(config: Config, own: Own = NOTHING) -> None:
+    """Raise BadInput for what nobody has, or a scan that cannot be made, before anything starts."""
+    check_settings(config.scan, own)
     try:
         BarGrid.empty(("A",), 2).track(config.live.indicators)
     except UnknownIndicator as error:
@@ -227,6 +241,7 @@ class Asked:
 
     vendors: Vendors
     research: Research
+    yahoo: Yahoo
 
 
 async def open_vendors(
@@ -264,7 +279,14 @@ async def open_vendors(
     vendors = Vendors(gateway, bars, news, llm, chain)
     posts = None if reddit is None else Reddit(gateway, feed.reddit, clock=clock)
     videos = None if youtube is None else YouTube(gateway, feed.youtube, clock=clock)
-    return Asked(vendors, _research(config, vendors, posts, videos, url, clock))
+    yahoo = Yahoo(gateway, clock=clock)
+    return Asked(vendors, _research(config, vendors, yahoo, posts, videos, url, clock), yahoo)
+
+
+def _experts(asked: Asked, clock: Clock, memory: IvMemory) -> Experts:
+    """Return who is asked about the best candidates beside the session."""
+    chains = chains_from(AlpacaOptions(asked.vendors.gateway), clock, memory)
+    return Experts(chains, asked.yahoo.fetch_fundamentals)
 
 
 def _stream(config: Config, home: Home, keys: AlpacaKeys, clock: Clock) -> Stream:
@@ -274,7 +296,13 @@ def _stream(config: Config, home: Home, keys: AlpacaKeys, clock: Clock) -> Strea
 
 
 def _research(
-    config: Config, vendors: Vendors, posts: Reddit | None, videos: YouTube | None, model: Outcome[str], clock: Clock
+    config: Config,
+    vendors: Vendors,
+    yahoo: Yahoo,
+    posts: Reddit | None,
+    videos: YouTube | None,
+    model: Outcome[str],
+    clock: Clock,
 ) -> Research:
     """Return whom a run from discovery to trade asks, and why the others are not there."""
     gateway, feed = vendors.gateway, config.feed
@@ -283,7 +311,7 @@ def _research(
     gaps = [("reddit", NO_REDDIT)] if posts is None else []
     gaps += [("youtube", NO_YOUTUBE)] if videos is None else []
     gaps += [("llm", f"no language model, rules only: {model.reason}")] if model.value is None else []
-    yahoo, edgar = Yahoo(gateway, clock=clock), Edgar(gateway, feed.edgar, clock=clock)
+    edgar = Edgar(gateway, feed.edgar, clock=clock)
     return Research(
         talk=tuple(talk),
         sources=vendor_sources(yahoo, vendors.news, edgar, videos, clock=clock),
@@ -294,6 +322,7 @@ def _research(
 
 def work(config: Config, address: str, name: str, marks_path: Path) -> None:
     """Be a worker process: own lanes of the server at ``address`` until told to end; keep their marks in a folder."""
+    load_wanted(config.scan)  # indicators of the user's own may be among those that are kept live
     ttl_s, marks = config.live.hot_ttl_s, Marks(marks_path, address)
     serve_worker(address, name, config.streams, lambda _lane: LaneState(config.live), hot_ttl_s=ttl_s, marks=marks)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -25,14 +26,15 @@ ABOUT = {"AAA": About("Alpha", "Energy")}
 
 def watch_day(town: Town, at_minute: int, look: Callable[[NodeView], None]) -> Board:
     """Live through the day; after ``at_minute`` somebody looks."""
-    board = Board(town.config, version="1.2", about=ABOUT)
+    board = Board(town.config, version="1.2")
 
     def minute_done(done: int, _of: int, _note: str) -> None:
         if done == at_minute:
             look(board)
 
     async def main() -> None:
-        async with town.desk() as desk:
+        async with town.desk() as opened:
+            desk = replace(opened, about=ABOUT)
             board.show_desk(desk)
             book = await town.open_book(desk)
             await run_session(desk, book, minute_done, board)

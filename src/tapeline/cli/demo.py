@@ -76,14 +76,13 @@ async def _replay(config: Config, home: Home, export: Path | None, as_json: bool
     from tapeline.app import open_desk
     from tapeline.cli.report import print_report
     from tapeline.core.clock import actor
-    from tapeline.grid.about import load_about
     from tapeline.loop.opening import open_book
     from tapeline.loop.session import run_session
     from tapeline.loop.show import Board
     from tapeline.loop.summary import summarise
 
     started = time.perf_counter()
-    board = Board(config, mode="replay", version=tapeline.__version__, about=load_about())
+    board = Board(config, mode="replay", version=tapeline.__version__)
     async with open_desk(config, home, os.environ, board, replay=True, say=_say) as desk, actor(desk.clock):
         session = desk.calendar.session(config.replay.day)
         with Progress("history") as progress:

@@ -30,7 +30,6 @@ def run(config: ConfigOption = None) -> None:
 async def _live(config: Config, home: Home) -> None:
     from tapeline.app import open_desk
     from tapeline.core.clock import actor
-    from tapeline.grid.about import load_about
     from tapeline.loop.opening import open_book
     from tapeline.loop.session import run_session
     from tapeline.loop.show import Board
@@ -38,7 +37,7 @@ async def _live(config: Config, home: Home) -> None:
     def say(line: str) -> None:
         typer.echo(line, err=True)
 
-    board = Board(config, mode="live", version=tapeline.__version__, about=load_about())
+    board = Board(config, mode="live", version=tapeline.__version__)
     async with open_desk(config, home, os.environ, board, replay=False, say=say) as desk, actor(desk.clock):
         while True:
             session = desk.calendar.next_session(desk.clock.now_ns())

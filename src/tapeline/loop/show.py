@@ -32,15 +32,10 @@ class Board:
         ``"replay"`` or ``"live"``.
     version
         Of the node.
-    about
-        Names and sectors by symbol.
     """
 
-    def __init__(
-        self, config: Config, *, mode: str = "replay", version: str = "", about: Mapping[str, About] | None = None
-    ) -> None:
+    def __init__(self, config: Config, *, mode: str = "replay", version: str = "") -> None:
         self._config, self._mode, self._node_version = config, mode, version
-        self._about: Mapping[str, About] = about or {}
         self._state, self._minutes_done = "starting", 0
         self._desk: Desk | None = None
         self._book: Book | None = None
@@ -156,6 +151,10 @@ class Board:
             raise BadInput(f"no session is open (the node is at {self._state!r}): ask again while the market is")
         self._runs.ask(max_tickers, mode)
         self.touch()
+
+    @property
+    def _about(self) -> Mapping[str, About]:
+        return {} if self._desk is None else self._desk.about
 
     def _shown_state(self) -> str:
         """Return the state, which is not yet ``open`` while a session that is ready waits for the bell."""
