@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.cli.shell import Shell
 
+from tapeline.cli import poll
 from tapeline.core.process import spawn
+from tapeline.feed.watchlist import WatchedFile
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +66,42 @@ def test_with_a_stream_each_bar_is_still_told_once_and_too_long_a_list_is_refuse
     assert len(told) == len(set(told)) >= 3 * 2
     assert {row["label"] for row in rows} == {"bridged"}
     assert "a stream of 59 symbols" in polling.refuses("poll", "--cycles", "1", "--stream")
+
+
+@pytest.mark.process
+def test_how_and_what_is_asked_is_chosen_on_the_command_line_and_by_the_environment(polling: Shell) -> None:
+    for words, variable, requests in (
+        (("--strategy", "sequential"), "batch", 2),
+        ((), "concurrent", 2),
+        ((), "batch", 1),
+        (("--mode", "latest"), "hybrid", 1),
+    ):
+        polling.patch.setenv("TAPELINE_FEED__STRATEGY", variable)
+        answer = polling("poll", "--symbols", "AAPL,MSFT", "--cycles", "1", *words)
+        assert f"2 bars, 0 of them revised, 0 without trade, 0 missing, {requests} requests" in answer.out
+    polling.patch.setenv("TAPELINE_FEED__MODE", "snapshots")
+    rows = [
+        json.loads(line) for line in polling("poll", "--symbols", "AAPL", "--cycles", "1", "--json").out.splitlines()
+    ]
+    assert rows[0]["close"] > 0
+    assert rows[1]["bid"] <= rows[1]["price"] <= rows[1]["ask"]
+    polling.patch.setenv("TAPELINE_FEED__REQUESTS_PER_MINUTE", "1")
+    refusal = polling.refuses("poll", "--symbols", "AAPL,MSFT", "--strategy", "sequential")
+    assert "2 symbols in batches of 1 need 2 requests every 60 s, but feed.requests_per_minute allows 1" in refusal
+
+
+def test_settings_that_change_on_disk_are_taken_over_and_bad_ones_are_named_and_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, used = tmp_path / "tapeline.toml", []
+    file, read = WatchedFile(path), partial(poll._settings, path, None, "latest")
+    poller = SimpleNamespace(use=lambda feed: used.append((feed.strategy, feed.mode)))
+    for text in (None, '[feed]\nstrategy = "batch"\n', "", None, '[feed]\nstrategy = "guess"\n'):
+        if text is not None:
+            path.write_text(text + "#" * len(used))
+        poll._retune(file, read, poller)  # type: ignore[arg-type]  # only ``use`` is called
+    assert used == [("batch", "latest"), ("hybrid", "latest")]
+    assert capsys.readouterr().err.splitlines()[-1].startswith("the settings stay as they were: feed.strategy")
 
 
 def test_without_a_key_nobody_is_asked(shell: Shell) -> None:

@@ -9,6 +9,7 @@ from tests.feed.worlds import MINUTE_NS, OPEN_NS, FakeVendor, answer
 
 from tapeline.core.clock import LogicalClock
 from tapeline.core.config import FeedConfig
+from tapeline.core.errors import ConfigError
 from tapeline.core.types import NS_PER_S
 from tapeline.feed.minutes import Minute
 from tapeline.feed.poller import Poller, PollReport
@@ -206,3 +207,45 @@ def test_cycles_below_a_minute_ask_for_each_minute_once() -> None:
         assert [report.requests for report in reports if report.requests] == [3, 3]
 
     _poll(main, config=FeedConfig(batch_size=2, cycle_s=5.0))
+
+
+def test_snapshots_bring_quotes_in_every_cycle_below_a_minute_and_each_bar_once() -> None:
+    async def main(poller: Poller, vendor: FakeVendor, clock: LogicalClock) -> None:
+        reports = await _minutes(poller, clock, 24)
+        assert _rows(reports) == [(OPEN_NS + m * MINUTE_NS, symbol) for m in range(2) for symbol in SYMBOLS]
+        assert all(report.alerts == () for report in reports)
+        open_cycles = [report for report in reports if report.started_ns >= OPEN_NS]
+        assert {report.requests for report in open_cycles} == {3}
+        assert all(len(report.quotes) == len(SYMBOLS) for report in open_cycles[12:])
+
+    _poll(main, config=FeedConfig(batch_size=2, cycle_s=5.0, mode="snapshots"))
+
+
+def test_strategy_and_mode_change_between_two_cycles_without_a_minute_lost_or_doubled() -> None:
+    hows = (
+        FeedConfig(batch_size=2),
+        FeedConfig(strategy="sequential"),
+        FeedConfig(strategy="concurrent", mode="latest"),
+        FeedConfig(batch_size=3, strategy="batch", mode="snapshots"),
+        FeedConfig(batch_size=5),
+    )
+
+    async def main(poller: Poller, vendor: FakeVendor, clock: LogicalClock) -> None:
+        reports = []
+        for how in hows:
+            poller.use(how)
+            reports += await _minutes(poller, clock, 1)
+        assert _rows(reports) == [(OPEN_NS + m * MINUTE_NS, symbol) for m in range(5) for symbol in SYMBOLS]
+        assert [report.requests for report in reports] == [3, 5, 5, 2, 1]
+
+    _poll(main, config=FeedConfig(batch_size=2, requests_per_minute=1_000))
+
+
+def test_a_strategy_that_the_limit_has_no_room_for_is_refused_with_the_numbers_and_the_old_one_goes_on() -> None:
+    async def main(poller: Poller, vendor: FakeVendor, clock: LogicalClock) -> None:
+        with pytest.raises(ConfigError, match=r"400 symbols in batches of 1 need 400 requests every 60 s.* allows 180"):
+            poller.use(FeedConfig(strategy="sequential"))
+        (report,) = await _minutes(poller, clock, 1)
+        assert (report.requests, len(report.frame)) == (1, len(MANY))
+
+    _poll(main, config=FeedConfig(), symbols=MANY)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tapeline.core.errors import BadInput
-from tapeline.feed.watchlist import WatchedFile, read_symbols, read_watchlist, write_watchlist
+from tapeline.feed.watchlist import WatchedList, read_symbols, read_watchlist, write_watchlist
 
 
 def test_a_list_comes_back_sorted_and_no_file_is_an_empty_one(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_bad_line_is_named_and_so_is_a_file_that_is_none(tmp_path: Path) -> No
 
 def test_a_change_on_disk_is_told_once(tmp_path: Path) -> None:
     path = tmp_path / "watchlist.txt"
-    watched = WatchedFile(path)
+    watched = WatchedList(path)
     assert watched() is None
     write_watchlist(path, ["AAPL"])
     assert watched() == ("AAPL",)

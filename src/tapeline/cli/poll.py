@@ -6,25 +6,31 @@ import datetime as dt
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio
 import msgspec
 import typer
 
-from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
+from tapeline.cli.settings import ConfigOption, JsonOption, load_settings, settings_path
 from tapeline.cli.stopping import until_stopped
 from tapeline.cli.watchlist import watchlist_path
 from tapeline.core.config import Config
-from tapeline.core.types import BAR_FIELDS, NS_PER_S, BarFrame
+from tapeline.core.errors import BadInput
+from tapeline.core.types import BAR_FIELDS, NS_PER_S, BarFrame, Tick
 
 if TYPE_CHECKING:
     from tapeline.core.clock import Clock
+    from tapeline.feed.poller import Poller
     from tapeline.feed.report import PollReport
+    from tapeline.feed.watchlist import WatchedFile
 
 SymbolsOption = Annotated[
     str, typer.Option("--symbols", help="AAPL,MSFT,...; without it the watchlist, else all that the vendor lists.")
 ]
+Strategy = Literal["sequential", "concurrent", "batch", "hybrid"]
+Mode = Literal["bars", "latest", "snapshots"]
 REPORTS_WAITING = 4
 """Reports that may wait for a slow reader of our output before the poller waits, too."""
 
@@ -41,16 +47,41 @@ def poll(
     stream: Annotated[
         bool, typer.Option("--stream", help="Listen to Alpaca's stream, too: bars come earlier, and the polls correct.")
     ] = False,
+    strategy: Annotated[Strategy | None, typer.Option(help="How to ask; feed.strategy otherwise.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="What to ask for; feed.mode otherwise.")] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Ask the vendor, or the server in its place, for minute bars and print them."""
-    settings = load_settings(config).config
+    read = partial(_settings, config, strategy, mode)
     wanted = tuple(symbol for part in symbols.split(",") if (symbol := part.strip().upper()))
     if once:
-        anyio.run(partial(_once, settings, wanted, as_json))
+        anyio.run(partial(_once, read(), wanted, as_json))
     else:
-        anyio.run(until_stopped, partial(_watch, settings, wanted, as_json, cycles, stream))
+        from tapeline.feed.watchlist import WatchedFile
+
+        retune = partial(_retune, WatchedFile(settings_path(config)), read)
+        anyio.run(until_stopped, partial(_watch, read(), wanted, as_json, cycles, stream, retune))
+
+
+def _settings(path: Path | None, strategy: Strategy | None, mode: Mode | None) -> Config:
+    """Return the settings with what the command line chose."""
+    config = load_settings(path).config
+    chosen = {name: value for name, value in (("strategy", strategy), ("mode", mode)) if value is not None}
+    return msgspec.structs.replace(config, feed=msgspec.structs.replace(config.feed, **chosen))
+
+
+def _retune(file: WatchedFile, read: Callable[[], Config], poller: Poller) -> None:
+    """Let the poller go on as a settings file that has changed says; one that cannot be used is named and left."""
+    if not file.has_changed():
+        return
+    try:
+        feed = read().feed
+        poller.use(feed)
+    except BadInput as error:
+        typer.echo(f"the settings stay as they were: {error}", err=True)
+    else:
+        typer.echo(f"asking by strategy {feed.strategy} and mode {feed.mode} from now on", err=True)
 
 
 async def _once(config: Config, wanted: tuple[str, ...], as_json: bool) -> None:
@@ -139,17 +170,24 @@ def rows_of(frame: BarFrame) -> list[dict[str, Any]]:
     return rows
 
 
-async def _watch(config: Config, wanted: tuple[str, ...], as_json: bool, cycles: int | None, with_stream: bool) -> None:
-    """Poll until stopped. A watchlist that changes on disk counts from the next cycle on."""
+async def _watch(
+    config: Config,
+    wanted: tuple[str, ...],
+    as_json: bool,
+    cycles: int | None,
+    with_stream: bool,
+    retune: Callable[[Poller], None],
+) -> None:
+    """Poll until stopped. A watchlist or settings that change on disk count from the next cycle on."""
     from tapeline.cli.vendor import open_vendor
     from tapeline.core.clock import together
     from tapeline.feed.poller import Poller
     from tapeline.feed.polling import run_polling
     from tapeline.feed.provisional import Provisional
-    from tapeline.feed.watchlist import WatchedFile
+    from tapeline.feed.watchlist import WatchedList
     from tapeline.flow.channel import Inlet, Outlet, channel
 
-    file = None if wanted else WatchedFile(watchlist_path())
+    file = None if wanted else WatchedList(watchlist_path())
     streamed = Provisional()
 
     def hear(frame: BarFrame) -> None:
@@ -173,7 +211,14 @@ async def _watch(config: Config, wanted: tuple[str, ...], as_json: bool, cycles:
         poller = Poller(vendor.source, symbols, clock=clock, calendar=calendar, config=config.feed, since_ns=now_ns)
         ends: tuple[Inlet[PollReport], Outlet[PollReport]] = channel(clock, REPORTS_WAITING)
         inlet, outlet = ends
-        run = partial(run_polling, poller, inlet, clock=clock, cycles=cycles, symbols=file or (lambda: None))
+        run = partial(
+            run_polling,
+            *(poller, inlet),
+            clock=clock,
+            cycles=cycles,
+            symbols=file or (lambda: None),
+            retune=partial(retune, poller),
+        )
         async with anyio.create_task_group() as group:
             if with_stream:
                 group.start_soon(_listen, config, symbols, hear, clock)
@@ -214,6 +259,9 @@ def _show_report(as_json: bool, report: PollReport) -> None:
         for frame in report.frames:
             for row in rows_of(frame):
                 typer.echo(msgspec.json.encode(row).decode())
+        for tick in report.quotes:
+            quote = {name: None if number != number else number for name, number in _quote_of(tick)}
+            typer.echo(msgspec.json.encode({"symbol": tick.symbol, "t": iso(tick.event_ns), **quote}).decode())
         return
     bars = sum(len(frame) for frame in report.frames)
     took_s = (report.ended_ns - report.started_ns) / 1e9
@@ -221,7 +269,13 @@ def _show_report(as_json: bool, report: PollReport) -> None:
     typer.echo(
         f"{iso(report.frame.as_of_ns)}: {bars} bars, {revised} of them revised, {len(report.no_trade)} without trade, "
         f"{len(report.missing)} missing, {report.requests} requests in {took_s:.2f} s"
+        + (f", {len(report.quotes)} quotes" if report.quotes else "")
     )
+
+
+def _quote_of(tick: Tick) -> tuple[tuple[str, float], ...]:
+    """Return the newest price of a snapshot, and what is bid and asked."""
+    return ("price", tick.price), ("bid", tick.bid), ("ask", tick.ask)
 
 
 def _watchlist() -> tuple[str, ...]:

@@ -26,8 +26,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on sta
 
 def load_settings(path: Path | None) -> Loaded:
     """Return the settings from ``path``, or from the home's file when there is one, under the environment."""
-    home_file = default_home(os.environ).config_path
-    return load(path or (home_file if home_file.is_file() else None), os.environ)
+    file = settings_path(path)
+    return load(file if path is not None or file.is_file() else None, os.environ)
+
+
+def settings_path(path: Path | None) -> Path:
+    """Return the settings file: ``path``, or the home's, which need not be there."""
+    return path or default_home(os.environ).config_path
 
 
 def add_to(app: typer.Typer) -> None:

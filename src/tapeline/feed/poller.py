@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from msgspec.structs import replace
+
 from tapeline.core.calendar import Session
 from tapeline.core.clock import Clock
 from tapeline.core.config import FeedConfig
@@ -35,6 +37,8 @@ UNSEEN_MINUTES = 2
 """A minute that no symbol has may not be out yet: only this long after its end is it taken as empty."""
 LEFTOVER_MINUTES = 15
 """After the close, this long, cycles go on while some minute of the session is not covered."""
+HOW = ("strategy", "mode", "batch_size", "max_concurrent_batches")
+"""Settings that may change while the poller runs."""
 STUCK_CYCLES = 2
 """Cycles in a row that a feed may answer without a newer minute before that is reported."""
 
@@ -161,6 +165,18 @@ class Poller:
         if gone:
             self._reread.drop(gone)
 
+    def use(self, config: FeedConfig) -> None:
+        """Ask by another strategy, mode and size of batches from the next cycle on; the rest of ``config`` is not read.
+
+        No minute is lost or doubled by it: the watermarks stay. Raises ConfigError, and changes nothing, when a cycle
+        would not fit into the limit or the source has no newest bars to give.
+        """
+        wanted = replace(self._config, **{name: getattr(config, name) for name in HOW})
+        pace, newest = pace_of(wanted), newest_of(self._source, wanted.mode)
+        check_feasible([len(batch) for batch in batches(self._marks, pace.batch_size)], wanted)
+        self._config, self._pace, self._newest = wanted, pace, newest
+        self._cut.clear()
+
     def next_poll_ns(self, now_ns: int) -> int:
         """Return the first moment after ``now_ns`` to run a cycle: a little after a minute of a session ended.
 
@@ -236,7 +252,7 @@ class Poller:
 
     async def _ask(self, deadline_ns: int, newest: bool, span: _Span) -> Sifted[BarFrame]:
         async def ask(symbols: tuple[str, ...]) -> Outcome[BarFrame]:
-            if newest and self._newest is not None and span.end_ns - span.start_ns == MINUTE_NS:
+            if newest and self._newest is not None and span.end_ns - span.start_ns <= MINUTE_NS:
                 outcome = await self._newest(symbols, deadline_ns=deadline_ns)
                 self._quotes += outcome.value.quotes if outcome.value is not None else ()
                 return outcome.map(lambda told: told.within(span.start_ns, span.end_ns))
@@ -259,8 +275,11 @@ class Poller:
             found.bad.append((symbol, word, retry_ns))
 
     def _spans(self, as_of_ns: int) -> list[_Span]:
-        """Return what is to be asked now, the newest minutes first; who is covered as far as the market has come asks
-        nothing."""
+        """Return what is to be asked now, the newest minutes first.
+
+        Who is covered as far as the market has come asks nothing; only snapshots, which hold quotes, are asked for in
+        every cycle, then without a minute.
+        """
         catch_up_ns = self._config.max_catch_up_min * MINUTE_NS
         alike: defaultdict[int, list[str]] = defaultdict(list)
         for symbol, mark_ns in self._marks.items():
@@ -271,7 +290,7 @@ class Poller:
             session = self._calendar.next_session(mark_ns)
             start_ns = max(mark_ns, session.open_ns)
             end_ns = min(as_of_ns, session.close_ns, start_ns + catch_up_ns)
-            if start_ns < end_ns:
+            if start_ns < end_ns or (start_ns == end_ns and self._config.mode == "snapshots"):
                 self._begin(session)
                 spans += [_Span(batch, start_ns, end_ns) for batch in self._cut_up(tuple(alike[mark_ns]))]
         return spans
@@ -323,7 +342,7 @@ class Poller:
 
     def _watch_feed(self, minute_ns: int, found: _Found) -> tuple[str, ...]:
         """Return the alarm when the feed answers and does not advance."""
-        asked = [part for part in found.parts if part.end_ns == minute_ns]
+        asked = [part for part in found.parts if part.start_ns < part.end_ns == minute_ns]
         newest_ns = max((int(part.frame.event_ns.max()) for part in found.parts if len(part.frame)), default=0)
         self._stuck = self._stuck + 1 if asked and newest_ns <= self._seen_ns else 0
         self._seen_ns = max(self._seen_ns, newest_ns)

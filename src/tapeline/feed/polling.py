@@ -42,11 +42,14 @@ async def run_polling(
     clock: Clock,
     cycles: int | None = None,
     symbols: Symbols = lambda: None,
+    retune: Callable[[], None] = lambda: None,
 ) -> None:
     """Poll until cancelled, or for a number of cycles.
 
     In: the clock.   Out: one report for each cycle and for each second reading.
     Concurrency: one turn at a time; the caller must be an actor of ``clock``.
+    Changes: ``symbols`` and ``retune`` are called between two cycles; the one gives another list, the other may let the
+        poller ``use`` other settings.
     Backpressure: waits on ``outbox``; minutes that pass meanwhile are asked for by the next cycle.
     Failure: what a vendor does is in the reports; anything else is raised.
     Shutdown: closes ``outbox`` at the end; the second reading of the last cycle still comes.
@@ -61,6 +64,7 @@ async def run_polling(
             if turn.is_reread:
                 await outbox.send(await poller.reread(clock.now_ns()))
                 continue
+            retune()
             changed = symbols()
             if changed is not None:
                 poller.watch(changed)

@@ -67,19 +67,16 @@ def read_symbols(path: Path) -> tuple[str, ...]:
 
 
 class WatchedFile:
-    """Tells when the watchlist has changed on disk: called between two cycles, it returns the new list or None."""
+    """Tells when a file has changed on disk, whoever replaced it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp = self._look()
 
-    def __call__(self) -> Sequence[str] | None:
-        """Return the list when the file is another one than at the last look, and holds any symbol."""
-        stamp = self._look()
-        if stamp == self._stamp:
-            return None
-        self._stamp = stamp
-        return read_watchlist(self._path) or None
+    def has_changed(self) -> bool:
+        """Return whether the file is another one than at the last look."""
+        before, self._stamp = self._stamp, self._look()
+        return self._stamp != before
 
     def _look(self) -> tuple[int, int, int]:
         try:
@@ -87,3 +84,14 @@ class WatchedFile:
         except FileNotFoundError:
             return (0, 0, 0)
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class WatchedList:
+    """The watchlist on disk: called between two cycles, it returns the new list, or None when it is the old one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._file = path, WatchedFile(path)
+
+    def __call__(self) -> Sequence[str] | None:
+        """Return the list when it has changed and holds any symbol."""
+        return (read_watchlist(self._path) or None) if self._file.has_changed() else None
