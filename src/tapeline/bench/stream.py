@@ -25,7 +25,18 @@ import anyio
 import numpy as np
 from redis import Redis
 
-from tapeline.bench.stream_load import CHUNK, START_NS, Market, Pipe, command, commands, lanes_of, market, ticks
+from tapeline.bench.stream_load import (
+    CHUNK,
+    START_NS,
+    Market,
+    Pipe,
+    command,
+    commands,
+    lanes_of,
+    market,
+    ticks,
+    with_poison,
+)
 from tapeline.core.process import Child, spawn
 from tapeline.core.types import NS_PER_S
 from tapeline.streams import frames, keys
@@ -36,6 +47,8 @@ FRAME_ROWS = 500
 SUSTAINED_A_SECOND, LATENCY_A_SECOND = 30_000, 5_000
 PROBES_A_SECOND = 50
 PROBE = "PROBE"
+POISON_EVERY = 100
+"""One entry that cannot be applied beside so many that can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +62,15 @@ class Sizes:
     peer_s: float
 
 
-FULL = Sizes(3_000_000, 5_000_000, 20.0, 20.0, 8.0)
+FULL = Sizes(3_000_000, 10_000_000, 20.0, 20.0, 8.0)
 QUICK = Sizes(300_000, 4_000_000, 4.0, 4.0, 2.0)
 
 
 def run(*, quick: bool) -> dict[str, Any]:
     """Measure and return ``results``, ``peers`` and ``setting``; ``quick`` takes under 50 seconds."""
     sizes, here = QUICK if quick else FULL, market()
-    drain, _ = _drained(here, sizes.backlog, framed=False)
+    drain, _ = _drained(here, sizes.backlog)
+    poisoned, _ = _drained(here, sizes.backlog, poison_every=POISON_EVERY)
     frames_rate, growth_mb = _drained(here, sizes.framed, framed=True)
     sustained = _sustained(here, sizes.sustained_s)
     waits = _latencies(here, sizes.latency_s)
@@ -65,6 +79,7 @@ def run(*, quick: bool) -> dict[str, Any]:
     return {
         "results": {
             "drain_ticks_s": round(drain),
+            "poison_ratio": round(poisoned / drain, 3),
             "sustained_ticks_s": round(sustained),
             "frames_ticks_s": round(frames_rate),
             "p50_ms": round(float(p50), 2),
@@ -120,15 +135,19 @@ def _worker(server: Server) -> Iterator[Child]:
     """Run one worker process, as ``tapeline process`` does."""
     environ = {**os.environ, "TAPELINE_STREAMS__LANES": str(LANES), "TAPELINE_STREAMS__BATCH_MS": "5"}
     argv = [sys.executable, "-m", "tapeline.cli", "process", "--address", f"unix://{server.socket_path}"]
+    argv += ["--marks", str(server.folder / "marks")]
     child = spawn(argv, name="worker", log_path=server.folder / "worker.log", env=environ)
     with child:
         yield child
 
 
-def _drained(here: Market, n: int, *, framed: bool) -> tuple[float, float]:
-    """Return ticks a second over the last three quarters of a backlog, and the worker's growth over its second half."""
+def _drained(here: Market, n: int, *, framed: bool = False, poison_every: int = 0) -> tuple[float, float]:
+    """Return ticks a second over the last three quarters of a backlog, and the worker's growth over its second half.
+
+    With ``poison_every`` each so many-th entry has a bad one beside it, which does not count as a tick.
+    """
     with _server() as server:
-        _fill(server, here, n, framed=framed)
+        _fill(server, here, n, framed=framed, poison_every=poison_every)
         entries = server.lag()
         with _worker(server) as child:
             _wait_below(server, 3 * entries // 4)  # by then it has met every symbol
@@ -140,13 +159,16 @@ def _drained(here: Market, n: int, *, framed: bool) -> tuple[float, float]:
         return n * first / entries / (ended - started), growth_mb
 
 
-def _fill(server: Server, here: Market, n: int, *, framed: bool) -> None:
+def _fill(server: Server, here: Market, n: int, *, framed: bool, poison_every: int) -> None:
     lanes = lanes_of(here, LANES)
     streams = [keys.rows(int(lane)) for lane in lanes]
     pipe = Pipe(server.socket_path)
     for rows in ticks(here, n):
         if not framed:
-            pipe.send(b"".join(commands(rows, streams)), len(rows))
+            wires = list(commands(rows, streams))
+            if poison_every:
+                wires = list(with_poison(wires, poison_every, [keys.rows(lane) for lane in range(LANES)]))
+            pipe.send(b"".join(wires), len(wires))
             continue
         out = []
         for lane in range(LANES):
