@@ -64,6 +64,7 @@ from tapeline.live.state import LaneState
 from tapeline.loop.desk import Desk, Vendors
 from tapeline.loop.research import Research
 from tapeline.loop.show import Board
+from tapeline.scan.cache import FeatureCache
 from tapeline.scan.chains import chains_from
 from tapeline.scan.check import check_settings
 from tapeline.scan.iv import IvMemory
@@ -75,6 +76,7 @@ from tapeline.streams.lanes import Publisher
 from tapeline.streams.limits import connect_limits
 from tapeline.streams.marks import Marks
 from tapeline.streams.node_workers import Workers
+from tapeline.streams.shelf import ValkeyShelf
 from tapeline.streams.store import LaneProgress, LaneStore
 from tapeline.streams.valkey import connect
 from tapeline.streams.worker import serve_worker
@@ -161,9 +163,11 @@ async def open_desk(
             about = load_about(config.replay.universe if replay else "")
             memory = IvMemory(home.path / "market" / "implied_volatility.json")
             experts = _experts(asked, clock, memory)
+            ttl_s = config.scan.features_ttl_s
             desk = Desk(
                 *(config, clock, calendar, asked.vendors, store, journal, asked.research),
                 *(stream, about, own, experts, memory),
+                features=FeatureCache(ValkeyShelf(store), ttl_s) if ttl_s else None,
             )
             board.show_desk(desk)
             yield desk

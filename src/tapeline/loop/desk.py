@@ -27,6 +27,7 @@ from tapeline.loop.causes import Failures, cause_of
 from tapeline.loop.deals import deals_of
 from tapeline.loop.research import Research
 from tapeline.loop.scans import Scans
+from tapeline.scan.cache import FeatureCache
 from tapeline.scan.iv import IvMemory
 from tapeline.scan.own import NOTHING, Own
 from tapeline.scan.second import Experts
@@ -90,6 +91,8 @@ class Desk:
     """Who is asked about the best candidates beside the session."""
     volatilities: IvMemory = field(default_factory=IvMemory)
     """What implied volatilities were before."""
+    features: FeatureCache | None = None
+    """Features of the scan that an earlier life of this node computed."""
 
 
 @dataclass(slots=True)

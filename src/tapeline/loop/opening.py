@@ -84,7 +84,7 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         raise BadInput(f"this home has seen later days than {session.day}: choose another home for an older day")
     closed = ClosedReader(desk.store, config.streams.lanes, await desk.journal.read_offsets())
     splits = await _splits(desk, symbols, history.frame, session, days)
-    sight = await open_sight(config, desk.about, desk.own, days, before)
+    sight = await open_sight(config, desk.about, desk.own, days, before, desk.features)
     minutes = await _minutes_so_far(desk, symbols, session)
     closes = _last_closes(days)
     ledger = await desk.journal.read_ledger()

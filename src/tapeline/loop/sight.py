@@ -20,9 +20,10 @@ from tapeline.grid import BarGrid
 from tapeline.grid.about import About as Company
 from tapeline.grid.history import About
 from tapeline.ml.cross import group_codes
-from tapeline.ml.features import CONTRACT
+from tapeline.ml.features import CONTRACT, read_columns
 from tapeline.ml.fold_file import Models, NoModels, load_models
 from tapeline.ml.forecast import NEVER, Forecast, make_forecast
+from tapeline.scan.cache import FeatureCache
 from tapeline.scan.factors import check_model_weights, history_sessions
 from tapeline.scan.own import NOTHING, Own
 from tapeline.scan.panel import rows_until
@@ -64,15 +65,25 @@ class Sight:
 
 
 async def open_sight(
-    config: Config, companies: Mapping[str, Company], own: Own, days: BarGrid, before: Session
+    config: Config,
+    companies: Mapping[str, Company],
+    own: Own,
+    days: BarGrid,
+    before: Session,
+    features: FeatureCache | None = None,
 ) -> Sight:
-    """Return what the scans of the session after ``before`` go by; ``days`` ends with ``before``."""
+    """Return what the scans of the session after ``before`` go by; ``days`` ends with ``before``.
+
+    ``features`` are taken from an earlier life of the node where they still fit, and kept for the next one.
+    """
     about = about_of(companies, days.symbols)
     models, notes = await _models(config, days, before)
     sight = Sight(config.scan, about, own=own, notes=notes)
     if models is None:
         return sight
     check_model_weights(config.scan.model_weights, models.targets)
+    if features is not None:
+        await features.load()
     started, budget_s = time.perf_counter(), config.scan.time_budget_ms / 1e3
     forecast = make_forecast(
         days,
@@ -80,8 +91,11 @@ async def open_sight(
         models,
         config.ml,
         n_rows=rows_until(days.event_ns, before.close_ns),
+        read=read_columns if features is None else features.columns,
         out_of_time=(lambda: time.perf_counter() - started > budget_s) if budget_s else NEVER,
     )
+    if features is not None:
+        await features.save()
     drifted = forecast.drifted()
     drift = (f"the market has drifted from what training saw in: {', '.join(drifted)}",) if drifted else ()
     return replace(sight, forecast=forecast, notes=drift)

@@ -70,6 +70,9 @@ class ScanConfig(Section, frozen=True):
     """What has not been answered by then is missing, with that reason."""
     use_explainability: bool = True
     """Say in words what moved the models, for the rows that are shown."""
+    features_ttl_s: NotNegative = 86_400.0
+    """Seconds for which the stream server keeps a session's features, so that a node that starts again resumes; 0 keeps
+    none."""
     plugins: str = ""
     """Python file with factors, screens, indicators and strategies of your own (docs/own-code.md); it runs with your
     rights."""
