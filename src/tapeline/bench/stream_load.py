@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,27 @@ START_NS = 1_767_623_400 * NS_PER_S
 TICKS_A_SECOND = 5_000
 """How dense the ticks lie in exchange time."""
 CHUNK = 5_000
+
+_SOUND: dict[bytes, bytes | None] = {
+    b"symbol": b"POISON",
+    b"last_price": b"10",
+    b"volume": b"1",
+    b"exchange_timestamp": b"%d" % (START_NS // 1_000_000),
+}
+POISON: tuple[dict[bytes, bytes | None], ...] = (
+    {b"symbol": b"\xff\xfe"},
+    {b"symbol": None},
+    {b"last_price": b"nan"},
+    {b"last_price": b"-1"},
+    {b"last_price": b"1e300"},
+    {b"last_price": b"ten"},
+    {b"volume": b"-1"},
+    {b"volume": None},
+    {b"exchange_timestamp": b"0"},
+    {b"exchange_timestamp": b"4000000000"},
+    {b"frame": b"\x09 of a schema that nobody knows"},
+)
+"""What makes a sound tick one that cannot be applied; None leaves the field out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +103,17 @@ def commands(rows: TickRows, keys: list[bytes]) -> Iterator[bytes]:
             *(b"bid", b"%.2f" % bid, b"ask", b"%.2f" % ask, b"exchange_timestamp", b"%d" % (event_ns // 1_000_000)),
         )
         yield command(b"XADD", keys[symbol], b"*", *fields)
+
+
+def with_poison(wires: Iterable[bytes], every: int, streams: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the commands with one of ``POISON`` before each ``every``-th, in the streams in turn."""
+    bad = itertools.cycle(itertools.product(POISON, streams))
+    for k, wire in enumerate(wires):
+        if k % every == 0:
+            changed, stream = next(bad)
+            fields = {name: value for name, value in (_SOUND | changed).items() if value is not None}
+            yield command(b"XADD", stream, b"*", *(part for pair in fields.items() for part in pair))
+        yield wire
 
 
 def command(*parts: bytes) -> bytes:
