@@ -11,6 +11,7 @@ import pytest
 from tests.cli.shell import Shell
 
 from tapeline.bench import NAMES
+from tapeline.cli.bench import show_table
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +45,10 @@ def test_with_json_there_is_nothing_else(shell: Shell) -> None:
 def test_an_unknown_bench_names_those_there_are(shell: Shell) -> None:
     sentence = shell.refuses("bench", "speed")
     assert sentence == f"there is no benchmark 'speed': choose all, {', '.join(NAMES)}"
+
+
+def test_a_table_has_its_columns_under_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table([{"symbols": 31, "cycle_s": 6.2}, {"symbols": 12_000, "cycle_s": 1.6}])
+    assert capsys.readouterr().out.splitlines() == ["symbols  cycle_s", "     31      6.2", " 12,000      1.6"]
+    show_table([])
+    assert capsys.readouterr().out == ""

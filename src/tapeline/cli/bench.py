@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -27,4 +28,15 @@ def bench(
         if not as_json:
             for key, value in envelope["results"].items():
                 typer.echo(f"{envelope['bench']:>10}  {key:<28} {value}")
+            show_table(envelope.get("table", []))
         typer.echo(msgspec.json.encode(envelope).decode())
+
+
+def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows of the same columns, each as wide as its widest cell."""
+    if not rows:
+        return
+    lines = [list(rows[0]), *([f"{value:,}" for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        typer.echo("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)))
