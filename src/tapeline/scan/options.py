@@ -41,7 +41,10 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a contract must be. Bands are inclusive; an unknown percentile is let pass, anything else unknown is not."""
+    """What a contract must be. Bands are inclusive; an unknown percentile is let pass, anything else unknown is not.
+
+    A least open interest of 0 asks for none: a chain whose source does not tell it can then be judged.
+    """
 
     days: tuple[float, float] = (30.0, 60.0)
     min_open_interest: float = 200.0
@@ -91,7 +94,7 @@ def refusal(contract: Contract, rules: Rules) -> str:
     """Return the first rule that a contract breaks, "" when it breaks none."""
     if not rules.days[0] <= contract.days_to_expiry <= rules.days[1]:
         return f"expiry outside {rules.days[0]:g} to {rules.days[1]:g} days"
-    if not contract.open_interest >= rules.min_open_interest:
+    if rules.min_open_interest and not contract.open_interest >= rules.min_open_interest:
         return f"open interest below {rules.min_open_interest:g}"
     if not contract.spread_pct <= rules.max_spread_pct:
         return f"spread above {rules.max_spread_pct:g} %, or one side missing"
