@@ -194,9 +194,13 @@ class Gateway:
             accept=accept,
             deadline_ns=now_ns + round(PATIENCE_S * NS_PER_S) if deadline_ns is None else deadline_ns,
         )
-        if not request.is_safe:
-            return (await self._persist(lane, request, parse)).outcome
-        key = (host, request.key, parse)
+        if request.is_safe:
+            return await self._share(lane, request, parse, ttl_s)
+        return (await self._persist(lane, request, parse)).outcome
+
+    async def _share(self, lane: _Lane, request: Request, parse: Callable[[Response], T], ttl_s: float) -> Outcome[T]:
+        """Give the answer that is kept, or wait for the one that is in the air, or ask."""
+        key = (lane.host.name, request.key, parse)
         while True:
             if (kept := self._cache.find(key, self._clock.now_ns())) is not None:
                 lane.stats.cache_hits += 1
