@@ -328,3 +328,35 @@ def test_single_ticks_and_frames_share_a_lane() -> None:
 @pytest.mark.parametrize(("configured", "cores", "workers"), [(0, 1, 1), (0, 2, 1), (0, 10, 7), (0, 64, 8), (3, 1, 3)])
 def test_workers_are_seventy_percent_of_the_cores(configured: int, cores: int, workers: int) -> None:
     assert worker.worker_count(configured, cores) == workers
+
+
+@pytest.mark.parametrize(
+    ("before", "bad", "stops"),
+    [
+        (0, range(1000, 1100), False),  # a hundred of two hundred are not more than half
+        (0, range(1000, 1101), True),
+        (0, range(0, 101), False),  # nobody knows yet what is usual
+        (POISON_WINDOW, range(0, 101), True),
+        (0, range(0, 2000, 3), False),
+    ],
+)
+def test_a_block_is_poisoned_by_the_worst_of_its_stretches(before: int, bad: range, *, stops: bool) -> None:
+    task = LaneTask(MemoryLaneStore(), 0, "me", counter, CONFIG)
+    task._judge(before, {})
+    if stops:
+        with pytest.raises(PoisonedLane, match=f"101 of the last {POISON_WINDOW} entries of lane 0"):
+            task._judge(2000, dict.fromkeys(bad, "bad"))
+    else:
+        task._judge(2000, dict.fromkeys(bad, "bad"))
+
+
+def test_letters_of_a_batch_are_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> int:
+        store = MemoryLaneStore()
+        await store.publish(0, [{b"symbol": b"A"}] * 3, None)
+        await drain(store, counter, CONFIG, "one")
+        return len(await dead_letters(store))
+
+    assert seeded_run(main) == 3
+    (line,) = [record.getMessage() for record in caplog.records if "dead letters" in record.getMessage()]
+    assert "and 2 more: to the dead letters: a tick without last_price or price" in line

@@ -5,6 +5,8 @@ In: a block, a run of it and what the processor made of it.  Out: ``EntryEffects
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +19,8 @@ from tapeline.streams.closed import pack_closed
 from tapeline.streams.processor import Alert, LaneOutput, Refused, TicksOutput
 from tapeline.streams.store import DeadLetter
 from tapeline.streams.ticks import TickRows
+
+log = logging.getLogger(__name__)
 
 MAX_LETTER_BYTES = 1 << 20
 """Longest payload that a dead letter keeps; of a longer one its beginning is kept, and the reason says so."""
@@ -77,6 +81,13 @@ def _refuse_ticks(
         else:
             payload, reasons = frames.pack_fields(block.fields(i)), [reasons[0].removeprefix("1 rows: ")]
         effects.setdefault(i, EntryEffects()).letter = _letter(block.id(i), "; ".join(reasons), payload)
+
+
+def warn_of_letters(where: str, letters: Sequence[DeadLetter]) -> None:
+    """Log one line for what a batch sends to the dead letters, however much it is: the letters themselves say all."""
+    if letters:
+        more = f" and {len(letters) - 1:,} more" if len(letters) > 1 else ""
+        log.warning("%s, entry %s%s: to the dead letters: %s", where, letters[0].id, more, letters[0].reason)
 
 
 def _letter_of_rows(entry_id: str, refused: tuple[Refused, ...]) -> DeadLetter:

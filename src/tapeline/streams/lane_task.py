@@ -8,17 +8,17 @@ reader is wrong, not the data. Anything it does not expect propagates; its owner
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
 import msgspec
+import numpy as np
 
 from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import BadMessage, TapelineError
 from tapeline.streams.blocks import Block, Run
-from tapeline.streams.effects import EntryEffects, letter_of_entry, to_effects
+from tapeline.streams.effects import EntryEffects, letter_of_entry, to_effects, warn_of_letters
 from tapeline.streams.processor import LaneOutput, Processor, ProcessorFactory, TicksOutput
 from tapeline.streams.store import Commit, DeadLetter, LaneStore, id_key
 from tapeline.streams.ticks import TickRows
@@ -105,7 +105,7 @@ class LaneTask:
         self._failing_id = ""
         self._is_hopeless = False
         self._pending = _Pending()
-        self._poison: deque[bool] = deque(maxlen=POISON_WINDOW)
+        self._poison = np.zeros(0, np.bool_)
         self._unsaved_rows = self._unsaved_entries = 0
         self._saved_s = self._shown_s = 0.0
 
@@ -207,6 +207,7 @@ class LaneTask:
         else:
             known = sum((milliseconds, sequence) <= applied for milliseconds, sequence in block.columns.ids.tolist())
         self._pending.entries += len(block) - known
+        letters: list[DeadLetter] = []
         for i in sorted(effects):
             if i < known:
                 continue
@@ -215,21 +216,26 @@ class LaneTask:
                 self._pending.closed.append((block.id(i), found.packed()))
             self._pending.alerts += [(alert.id, msgspec.json.encode(alert.values)) for alert in found.alerts]
             if found.letter is not None:
-                self._pending.dead.append(found.letter)
-                text = found.letter.reason
-                log.warning("lane %d, entry %s goes to the dead letters: %s", self._lane, found.letter.id, text)
+                letters.append(found.letter)
+        self._pending.dead += letters
+        warn_of_letters(f"lane {self._lane}", letters)
 
     def _judge(self, n_entries: int, bad: Mapping[int, str]) -> None:
-        if not bad:
-            self._poison.extend([False] * min(n_entries, POISON_WINDOW))
+        """Stop when, at any bad entry, more than half of the last ``POISON_WINDOW`` were."""
+        flags = np.zeros(n_entries, np.bool_)
+        flags[list(bad)] = True
+        flags = np.concatenate([self._poison, flags])
+        self._poison = flags[-POISON_WINDOW:]
+        if len(bad) == 0 or flags.size < POISON_WINDOW:
             return
-        for i in range(n_entries):
-            self._poison.append(i in bad)
-            if i in bad and len(self._poison) == POISON_WINDOW and 2 * sum(self._poison) > POISON_WINDOW:
-                raise PoisonedLane(
-                    f"{sum(self._poison)} of the last {POISON_WINDOW} entries of lane {self._lane} cannot be read: the "
-                    "worker stops and leaves them where they are; look at the dead letters, and at who writes the lane"
-                )
+        so_far = np.concatenate([[0], np.cumsum(flags)])
+        within = so_far[POISON_WINDOW:] - so_far[:-POISON_WINDOW]
+        too_many = within[flags[POISON_WINDOW - 1 :] & (2 * within > POISON_WINDOW)]
+        if too_many.size:
+            raise PoisonedLane(
+                f"{too_many[0]} of the last {POISON_WINDOW} entries of lane {self._lane} cannot be read: the worker "
+                "stops and leaves them where they are; look at the dead letters, and at who writes the lane"
+            )
 
     def _is_save_due(self) -> bool:
         is_late = anyio.current_time() - self._saved_s >= self._config.snapshot_s
