@@ -22,6 +22,7 @@ from tapeline.loop.board import (
     LoopBusy,
     LoopStatus,
     NodeStatus,
+    ScanNews,
     ScanRow,
     SymbolPage,
     TickerStage,
@@ -190,6 +191,12 @@ class ScriptedView:
             return ()
         falls = sorted(self.day.symbols, key=lambda symbol: abs(self._change_pct(symbol) or 0.0), reverse=True)
         return tuple(self._scan_row(rank, symbol) for rank, symbol in enumerate(falls[:40], 1))
+
+    def scan_news(self) -> ScanNews:
+        rows = self.scan()
+        if not rows:
+            return ScanNews()
+        return ScanNews(as_of_ns=self.status().now_ns, scored=480, excluded={"stale": 20}, new=(rows[0].symbol,))
 
     def account(self) -> Account:
         holdings = self._holdings()

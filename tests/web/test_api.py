@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.web.scripted import TOKEN, WORLDLY, ScriptedView, some_dossier
 
-from tapeline.loop.board import Account, LoopStatus, NodeStatus, ScanRow, SymbolPage, Tile
+from tapeline.loop.board import Account, LoopStatus, NodeStatus, ScanNews, ScanRow, SymbolPage, Tile
 from tapeline.web.api import SHAPES
 from tapeline.web.server import build_app
 
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.anyio
         ("/api/status", NodeStatus),
         ("/api/market", tuple[Tile, ...]),
         ("/api/scan", tuple[ScanRow, ...]),
+        ("/api/scan/news", ScanNews),
         ("/api/portfolio", Account),
         ("/api/bot/loop-status", LoopStatus),
         ("/api/symbols/AAPL", SymbolPage),

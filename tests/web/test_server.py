@@ -47,7 +47,7 @@ async def test_a_reader_hears_everything_first_and_then_what_changed(base_url: s
     with anyio.fail_after(PATIENCE_S):
         async with aclosing(messages(base_url)) as heard:  # type: ignore[type-var]
             first = await anext(heard)
-            assert first["parts"].keys() == {"status", "market", "scan", "portfolio", "loop"}  # type: ignore[attr-defined]
+            assert first["parts"].keys() == {"status", "market", "scan", "scan_news", "portfolio", "loop"}  # type: ignore[attr-defined]
             view.enter("AAPL", "queued")
             second = await anext(heard)
             assert second["parts"].keys() == {"loop"}  # type: ignore[attr-defined]

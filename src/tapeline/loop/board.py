@@ -43,6 +43,49 @@ class ScanRow(View, frozen=True):
     atr: float
     freshness_s: float
     contributions: tuple[tuple[str, float], ...]
+    sector: str = ""
+    stop: float | None = None
+    target: float | None = None
+    """Where a buy at ``price`` would be ended, in dollars."""
+    models: dict[str, float | None] = {}
+    """What each model foretells; None where it abstains."""
+    is_new: bool = False
+    """The scan before had it not."""
+    second: dict[str, float | str | None] = {}
+    """What the last closer look told: option and company; empty before the first."""
+
+
+class EntrantRow(View, frozen=True):
+    """A candidate that the scan before had not: an alert."""
+
+    symbol: str
+    rank: int
+    score: float
+    as_of_ns: int
+
+
+class ScanNews(View, frozen=True):
+    """What is to be said of the last scan besides its rows."""
+
+    as_of_ns: int = 0
+    scored: int = 0
+    excluded: dict[str, int] = {}
+    """Kind of reason -> symbols."""
+    abstained: int = 0
+    """Ranked symbols that the models have no opinion on."""
+    left_out: tuple[str, ...] = ()
+    """What the time budget did not suffice for; the scan is partial when this is not empty."""
+    notes: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    moved: tuple[tuple[str, int, int], ...] = ()
+    """(symbol, rank before, rank now), the largest move first."""
+    entrants: tuple[EntrantRow, ...] = ()
+    """Today's alerts, newest first."""
+    looked_ns: int = 0
+    """When the last closer look began; 0 before the first."""
+    look_missing: dict[str, int] = {}
+    """Reason -> how many of its answers are missing for it."""
 
 
 class TickerStage(View, frozen=True):
@@ -205,6 +248,10 @@ class NodeView(Protocol):
 
     def scan(self) -> tuple[ScanRow, ...]:
         """Return the candidates of the last scan, best first."""
+        ...
+
+    def scan_news(self) -> ScanNews:
+        """Return what is to be said of the last scan besides its rows: alerts, changes, what is missing."""
         ...
 
     def account(self) -> Account:

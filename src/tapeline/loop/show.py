@@ -14,8 +14,8 @@ from tapeline.core.config import Config
 from tapeline.core.errors import BadInput
 from tapeline.core.types import Dossier
 from tapeline.grid.about import About
-from tapeline.loop import pages
-from tapeline.loop.board import Account, LoopStatus, NodeStatus, ScanRow, SymbolPage, Tile
+from tapeline.loop import pages, ranking
+from tapeline.loop.board import Account, LoopStatus, NodeStatus, ScanNews, ScanRow, SymbolPage, Tile
 from tapeline.loop.desk import Book, Desk
 from tapeline.loop.progress import idle
 from tapeline.loop.run import Runs
@@ -109,20 +109,11 @@ class Board:
 
     def scan(self) -> tuple[ScanRow, ...]:
         """Return the candidates of the last scan."""
-        if self._book is None:
-            return ()
-        return tuple(
-            ScanRow(
-                rank=candidate.rank,
-                symbol=candidate.symbol,
-                score=candidate.score,
-                price=candidate.price,
-                atr=candidate.atr,
-                freshness_s=candidate.freshness_s,
-                contributions=candidate.contributions,
-            )
-            for candidate in self._book.candidates
-        )
+        return () if self._book is None else ranking.rows_of(self._book)
+
+    def scan_news(self) -> ScanNews:
+        """Return what is to be said of the last scan besides its rows."""
+        return ScanNews() if self._book is None else ranking.news_of(self._book)
 
     def account(self) -> Account:
         """Return the paper account."""

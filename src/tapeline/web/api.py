@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from tapeline.core.types import Dossier
-from tapeline.loop.board import Account, LoopStatus, NodeStatus, NodeView, ScanRow, SymbolPage, Tile
+from tapeline.loop.board import Account, LoopStatus, NodeStatus, NodeView, ScanNews, ScanRow, SymbolPage, Tile
 from tapeline.web.door import TokenCheck
 from tapeline.web.events import Events
 from tapeline.web.parts import Parts
@@ -48,6 +48,7 @@ SHAPES: dict[str, Any] = {
     "NodeStatus": NodeStatus,
     "Tiles": tuple[Tile, ...],
     "ScanRows": tuple[ScanRow, ...],
+    "ScanNews": ScanNews,
     "Account": Account,
     "LoopStatus": LoopStatus,
     "SymbolPage": SymbolPage,
@@ -110,6 +111,11 @@ def _add_parts(router: APIRouter, parts: Parts) -> None:
     async def scan(request: Request) -> Response:
         """Return the candidates of the last scan, best first."""
         return answer(request, "scan")
+
+    @router.get("/scan/news", responses=_answers("ScanNews"))
+    async def scan_news(request: Request) -> Response:
+        """Return what is to be said of the last scan: new entrants, changes, who is left out, what is missing."""
+        return answer(request, "scan_news")
 
     @router.get("/portfolio", responses=_answers("Account"))
     async def portfolio(request: Request) -> Response:

@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[NodeView], object]] = {
     "status": lambda view: view.status(),
     "market": lambda view: view.market(),
     "scan": lambda view: view.scan(),
+    "scan_news": lambda view: view.scan_news(),
     "portfolio": lambda view: view.account(),
     "loop": lambda view: view.loop_status(),
 }

@@ -4,10 +4,11 @@ const PATHS = {
   status: "/api/status",
   market: "/api/market",
   scan: "/api/scan",
+  scan_news: "/api/scan/news",
   portfolio: "/api/portfolio",
   loop: "/api/bot/loop-status",
 };
-const REST_MS = { status: 0, market: 400, scan: 400, portfolio: 300, loop: 200 };
+const REST_MS = { status: 0, market: 400, scan: 400, scan_news: 400, portfolio: 300, loop: 200 };
 const COME_BACK_MS = 2000;
 
 export class Refused extends Error {
