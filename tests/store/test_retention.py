@@ -312,7 +312,7 @@ async def test_day_after_day_the_home_stays_in_bounded_disk(tmp_path: Path) -> N
             batch = day_batch(day, 6, symbols=names, price=10.0 + day)
             await journal.write(replace(batch, cycles=(record,)))
             await journal.write(evidence_of(day))
-            done = await tidy(journal, config)
+            done = await tidy(journal, config, compact=day % 10 == 9)
             sizes.append(sum(done.sizes.values()))
         assert done.alert == ""
         counts = await journal.read(queries.counts)

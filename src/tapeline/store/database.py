@@ -47,6 +47,7 @@ def open_database(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         _refuse_if_cut_off(connection, path)
         migrate(connection)
+        _clear_copy(path)
     except duckdb.Error as error:
         connection.close()
         raise _refusal(path, error) from error
@@ -72,9 +73,7 @@ def rewrite(path: Path) -> None:
     The copy is whole and synced before it takes the name, so whenever this is broken off, one good file is there. A
     store whose log was not folded in when it was closed is left as it is: the log belongs to the old file.
     """
-    fresh = path.with_name(f"{path.name}.fresh")
-    for left in (fresh, fresh.with_name(f"{fresh.name}.wal")):
-        left.unlink(missing_ok=True)
+    fresh = _clear_copy(path)
     if path.with_name(f"{path.name}.wal").exists():
         return
     with duckdb.connect(config=_SETTINGS) as connection:
@@ -84,6 +83,14 @@ def rewrite(path: Path) -> None:
     sync(fresh)
     fresh.replace(path)
     sync(path.parent)
+
+
+def _clear_copy(path: Path) -> Path:
+    """Delete what a rewriting that was broken off has left; return the name of the next."""
+    fresh = path.with_name(f"{path.name}.fresh")
+    for left in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+        left.unlink(missing_ok=True)
+    return fresh
 
 
 def _damaged_bars(folder: Path, error: duckdb.Error) -> StoreError:

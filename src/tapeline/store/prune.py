@@ -22,44 +22,41 @@ _RUNS = (
 
 def prune_evidence(connection: DuckDBPyConnection, days: int) -> int:
     """Keep headlines, collected evidence and stages of the newest ``days`` days; return the rows that went."""
-    headlines = _before(connection, f"SELECT event_ns // {_DAY_NS} AS day FROM headlines", days)
-    runs = _before(connection, _RUNS, days)
-    # The runs are asked of both tables, so what went from one would hide the day of the other.
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE old_runs AS SELECT run_id FROM ({_RUNS}) WHERE day < {runs}")
-    old = "run_id IN (SELECT run_id FROM old_runs)"
-    return _delete(
-        connection,
-        (
-            f"headlines WHERE event_ns // {_DAY_NS} < {headlines}",
-            f"evidence_steps WHERE {old}",
-            f"pipeline_events WHERE {old}",
-        ),
-    )
+    where = []
+    if (day := _first_kept(connection, f"SELECT event_ns // {_DAY_NS} AS day FROM headlines", days)) is not None:
+        where.append(f"headlines WHERE event_ns // {_DAY_NS} < {day}")
+    if (day := _first_kept(connection, _RUNS, days)) is not None:
+        # Asked before anything goes: without the rows of one table, those of the other would seem of another day.
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE old_runs AS SELECT run_id FROM ({_RUNS}) WHERE day < {day}")
+        where += [f"{table} WHERE run_id IN (FROM old_runs)" for table in ("evidence_steps", "pipeline_events")]
+    return _delete(connection, where)
 
 
 def prune_decisions(connection: DuckDBPyConnection, days: int) -> int:
     """Keep the decisions without an order of the newest ``days`` days; return the rows that went."""
-    day = _before(connection, f"SELECT as_of_ns // {_DAY_NS} AS day FROM cycles", days)
+    day = _first_kept(connection, f"SELECT as_of_ns // {_DAY_NS} AS day FROM cycles", days)
+    if day is None:
+        return 0
     old = f"as_of_ns // {_DAY_NS} < {day}"
-    return _delete(
-        connection,
-        (
-            f"cycles WHERE {old} AND json_array_length(record, '$.orders') = 0",
-            f"signals WHERE {old} AND signal_id NOT IN (SELECT signal_id FROM orders)",
-            "votes WHERE signal_id NOT IN (SELECT signal_id FROM signals)",
-        ),
-    )
+    where = [
+        f"cycles WHERE {old} AND json_array_length(record, '$.orders') = 0",
+        f"signals WHERE {old} AND signal_id NOT IN (SELECT signal_id FROM orders)",
+        "votes WHERE signal_id NOT IN (SELECT signal_id FROM signals)",
+    ]
+    return _delete(connection, where)
 
 
-def _before(connection: DuckDBPyConnection, days_of: str, days: int) -> int:
-    """Return the first of the newest ``days`` days, counted since 1970; 0 when there are not more."""
-    newest = f"SELECT DISTINCT day FROM ({days_of}) ORDER BY day DESC LIMIT {days}"
-    found = connection.execute(f"SELECT min(day) FROM ({newest})").fetchall()[0][0]
-    return int(found or 0)
+def _first_kept(connection: DuckDBPyConnection, days_of: str, days: int) -> int | None:
+    """Return the first of the newest ``days`` days, counted since 1970; None when there are not more than these."""
+    newest = f"SELECT DISTINCT day FROM ({days_of}) ORDER BY day DESC LIMIT {days + 1}"
+    found = [day for (day,) in connection.execute(newest).fetchall()]
+    return int(found[days - 1]) if len(found) > days else None
 
 
-def _delete(connection: DuckDBPyConnection, where: tuple[str, ...]) -> int:
+def _delete(connection: DuckDBPyConnection, where: list[str]) -> int:
     """Delete in one transaction."""
+    if not where:
+        return 0
     connection.begin()
     try:
         gone = sum(int(connection.execute(f"DELETE FROM {part}").fetchall()[0][0]) for part in where)

@@ -79,7 +79,8 @@ async def tidy(journal: Journal, config: RetentionConfig, *, compact: bool = Fal
     done = Tidied()
     await _roll(journal, config, done)
     await _age(journal, config, done)
-    if compact or await journal.read(_is_worn):
+    is_changed = bool(done.rolled_bars or done.dropped)
+    if compact or (is_changed and await journal.read(_is_worn)):
         await _compact(journal, done)
     await _fit(journal, config, done)
     done.sizes = await anyio.to_thread.run_sync(measure, journal.path.parent)
