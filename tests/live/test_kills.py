@@ -8,7 +8,7 @@ revisions, the alerts with their ids, and the hot state.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from tapeline.core.config.streams import PatternConfig
 from tapeline.core.types import NS_PER_S
 from tapeline.live.state import LaneState
 from tapeline.streams.blocks import Block
-from tapeline.streams.ingress import MemoryIngress, Route
+from tapeline.streams.ingress import MemoryIngress, Route, Standing
 from tapeline.streams.memory import MemoryLaneStore
 from tapeline.streams.store import BEGINNING, Commit, Saved
 from tapeline.streams.worker import run_worker
@@ -101,11 +101,14 @@ class FusedIngress(MemoryIngress):
         super().__init__(store)
         self.fuse = store.fuse
 
-    async def offset(self) -> str:
-        return await self.fuse.burn(super().offset())
+    async def open(self, token: str, n_lanes: int) -> Standing:
+        return await self.fuse.burn(super().open(token, n_lanes))
 
-    async def route(self, token: str, route: Route) -> None:
-        await self.fuse.burn(super().route(token, route))
+    async def put_lane(self, term: int, upto: str, lane: int, payloads: Sequence[bytes]) -> None:
+        await self.fuse.burn(super().put_lane(term, upto, lane, payloads))
+
+    async def move(self, token: str, route: Route) -> None:
+        await self.fuse.burn(super().move(token, route))
 
 
 def ends_as(fuse: Fuse, seed: int) -> tuple[Any, ...]:

@@ -81,7 +81,7 @@ def test_an_undisturbed_restart_reports_nothing(tmp_path: Path) -> None:
     store, marks = MemoryLaneStore(), Marks(tmp_path, "a")
     assert lives(store, marks, 3) == 0
     assert lives(store, marks, 2) == 0
-    last_id = store._lane(0).rows.last_id
+    last_id = store.lane(0).rows.last_id
     assert marks.read("lane-0") == Mark(last_id, last_id)
     assert alerts_of(store) == []
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import anyio
 import pytest
@@ -13,7 +14,7 @@ from tests.streams.toys import frame_of, seeded_run
 from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import Unavailable
 from tapeline.core.instruments import underlying_of
-from tapeline.streams import frames, keys, letters
+from tapeline.streams import frames, keys, letters, router
 from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.ingress import GROUP, Ingress, MemoryIngress, Route, ValkeyIngress
 from tapeline.streams.lanes import lane_of
@@ -36,12 +37,12 @@ def tick(k: int) -> dict[bytes, bytes]:
 async def route_all(ingress: Ingress, token: str = "me", n: int = 1) -> None:
     """Route until ``n`` entries have come and nothing waits."""
     async with anyio.create_task_group() as group:
-        router = Router(ingress, token, CONFIG)
-        group.start_soon(router.run)
+        routing = Router(ingress, token, CONFIG)
+        group.start_soon(routing.run)
         with anyio.fail_after(20):
             while (at := await ingress.progress()).applied_id != at.last_id or at.length < n:
                 await anyio.sleep(0.01)
-        router.stop()
+        routing.stop()
 
 
 async def prices(store: LaneStore) -> list[tuple[int, str, float]]:
@@ -61,32 +62,68 @@ def expected(n: int) -> list[tuple[int, str, float]]:
 
 
 class Breaking(MemoryIngress):
-    """Breaks one call, before or after it took effect."""
+    """Breaks one step of a route, before or after it took effect: a lane takes its rows, or the ingress moves on."""
 
     def __init__(self, store: MemoryLaneStore, break_at: int, *, after: bool) -> None:
         super().__init__(store)
         self.break_at, self.after, self.calls = break_at, after, 0
 
-    async def route(self, token: str, route: Route) -> None:
+    async def _step(self, step: Awaitable[None]) -> None:
         self.calls += 1
         if self.calls == self.break_at and not self.after:
+            cast(Coroutine[None, None, None], step).close()
             raise Unavailable("gone")
-        await super().route(token, route)
+        await step
         if self.calls == self.break_at:
             raise Unavailable("gone after it was done")
 
+    async def put_lane(self, term: int, upto: str, lane: int, payloads: Sequence[bytes]) -> None:
+        await self._step(super().put_lane(term, upto, lane, payloads))
+
+    async def move(self, token: str, route: Route) -> None:
+        await self._step(super().move(token, route))
+
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("break_at", range(1, 6))
-def test_a_lost_server_at_any_route_loses_and_doubles_nothing(break_at: int, *, after: bool) -> None:
+@pytest.mark.parametrize("break_at", range(1, 13))
+def test_a_lost_server_at_any_step_loses_and_doubles_nothing(break_at: int, *, after: bool) -> None:
     async def main() -> list[tuple[int, str, float]]:
         store = MemoryLaneStore()
         ingress = Breaking(store, break_at, after=after)
         await ingress.write([tick(k) for k in range(30)])
         await route_all(ingress)
+        assert ingress.calls >= break_at
         return await prices(store)
 
     assert seeded_run(main) == expected(30)
+
+
+def test_frames_of_bars_that_some_lanes_have_reach_the_others_once() -> None:
+    async def main() -> list[int]:
+        store = MemoryLaneStore()
+        ingress = Breaking(store, 2, after=True)
+        await ingress.write([frames.to_fields(frame_of(k)) for k in range(5)])
+        await route_all(ingress, n=5)
+        return [len(await store.read(lane, BEGINNING, count=99, block_s=0.0)) for lane in range(CONFIG.lanes)]
+
+    assert seeded_run(main) == [5] * CONFIG.lanes
+
+
+def test_a_router_of_before_writes_nothing_more() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        ingress = MemoryIngress(store)
+        await ingress.lease("old", 1.0)
+        old = await ingress.open("old", 1)
+        await anyio.sleep(2)
+        await ingress.lease("new", 1.0)
+        new = await ingress.open("new", 1)
+        with pytest.raises(LeaseLost):
+            await ingress.put(old.term, "1-0", {0: [b"x"]})
+        await ingress.put(new.term, "1-0", {0: [b"x"]})
+        assert (await ingress.open("new", 1)).routed == {0: "1-0"}
+
+    seeded_run(main)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -125,7 +162,9 @@ def test_a_router_without_the_lease_cannot_route() -> None:
         ingress = MemoryIngress(MemoryLaneStore())
         await ingress.lease("you", 30.0)
         with pytest.raises(LeaseLost, match="its owner is you"):
-            await ingress.route("me", Route(BEGINNING, "1-0", 1, ()))
+            await ingress.open("me", 1)
+        with pytest.raises(LeaseLost, match="its owner is you"):
+            await ingress.move("me", Route(BEGINNING, "1-0", 1))
 
     seeded_run(main)
 
@@ -163,7 +202,7 @@ async def test_a_real_server_takes_over_leftovers_heals_and_keeps_letters(addres
         (group,) = await store.groups(keys.INGRESS)
         assert group["last-delivered-id"].decode() == at.applied_id
         with pytest.raises(LeaseLost):
-            await ingress.route("me", Route(at.applied_id, "9-9", 1, ()))
+            await ingress.move("me", Route(at.applied_id, "9-9", 1))
 
         await anyio.to_thread.run_sync(write_some, address)
         assert [
@@ -191,14 +230,23 @@ def write_some(address: str) -> None:
 
 @pytest.mark.process
 @pytest.mark.anyio
-async def test_what_others_took_and_left_is_taken_over(address: str) -> None:
+async def test_what_others_in_our_group_took_is_routed_once_and_acknowledged(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router, "CLAIM_IDLE_S", 0.0)
     async with connect(address) as store:
         ingress = ValkeyIngress(store)
-        assert await ingress.lease("me", 30.0)
-        (entry_id,) = await ingress.write([tick(0)])
-        read = store._client.xreadgroup(GROUP, "somebody", {keys.INGRESS: ">"}, count=1)
-        await store._reply(read)
-        (claimed,) = await ingress.claim("me", idle_s=0.0, count=10)
-        assert (claimed.id, dict(claimed.fields)) == (entry_id, tick(0))
-        await ingress.route("me", Route(BEGINNING, entry_id, 1, (), (), (entry_id,)))
-        assert (await ingress.progress()).pending == 0
+        assert await ingress.lease("you", 30.0)
+        await ingress.write([tick(k) for k in range(4)])
+        await store._reply(store._client.xreadgroup(GROUP, "somebody", {keys.INGRESS: ">"}, count=3))
+        assert (await ingress.progress()).pending == 3
+        await ingress.lease("you", 0.001)
+        async with anyio.create_task_group() as group:
+            routing = Router(ingress, "me", CONFIG)
+            group.start_soon(routing.run)
+            with anyio.fail_after(20):
+                while (await ingress.progress()).pending:
+                    await anyio.sleep(0.01)
+            routing.stop()
+        assert await prices(store) == expected(4)
+        assert await ingress.tidy("me", idle_s=0.0, count=10) == 0

@@ -48,12 +48,12 @@ def published(n_entries: int) -> MemoryLaneStore:
 def test_entries_that_were_lost_before_anybody_applied_them_are_told(tmp_path: Path) -> None:
     marks = Marks(tmp_path, "a")
     before, after = published(5), published(3)
-    last_id = before._lane(0).rows.last_id
+    last_id = before.lane(0).rows.last_id
     assert looks(before, marks) == (0, ())
     assert marks.read("lane-0") == Mark(BEGINNING, last_id)
     lost, (loss,) = looks(after, marks, n_looks=3)
     assert lost == 1
-    assert (loss.id, loss.last_id) == (f"lane-0:lost_data:{last_id}", after._lane(0).rows.last_id)
+    assert (loss.id, loss.last_id) == (f"lane-0:lost_data:{last_id}", after.lane(0).rows.last_id)
     assert looks(after, marks) == (0, (loss,))
 
 
@@ -68,9 +68,9 @@ def test_a_loss_is_seen_by_the_entry_not_by_the_count(tmp_path: Path) -> None:
     marks = Marks(tmp_path, "a")
     looks(published(5), marks)
     regrown = published(4)
-    for entry in regrown._lane(0).rows.entries:
+    for entry in regrown.lane(0).rows.entries:
         object.__setattr__(entry, "id", entry.id.replace("-", "1-"))  # came later, under newer ids
-    regrown._lane(0).rows.last_id = regrown._lane(0).rows.entries[-1].id
+    regrown.lane(0).rows.last_id = regrown.lane(0).rows.entries[-1].id
     assert looks(regrown, marks)[0] == 1
 
 
@@ -82,7 +82,7 @@ def test_entries_applied_and_trimmed_between_two_questions_are_no_loss(tmp_path:
             self.asked += 1
             found = await super().progress(lane)
             if self.asked == 1:
-                self._lane(0).rows.drop_upto(found.last_id)
+                self.lane(0).rows.drop_upto(found.last_id)
                 return found
             return LaneProgress(*(0, None, 0, 0, 0, 0, found.last_id, found.last_id, found.last_id, None))
 
@@ -119,7 +119,7 @@ def test_an_ingress_that_came_back_with_less_is_told(tmp_path: Path, caplog: pyt
     assert through(before, ingress, marks, 5) == 0
     assert marks.read(INGRESS) == Mark(ingress._stream.last_id, ingress._stream.last_id)
     before_last_id, after = ingress._stream.last_id, MemoryLaneStore()
-    after._lane(0).rows, after._lane(0).saved = before._lane(0).rows, before._lane(0).saved  # the lane is whole
+    after.lane(0).rows, after.lane(0).saved = before.lane(0).rows, before.lane(0).saved  # the lane is whole
     regrown = MemoryIngress(after)
     assert through(after, regrown, marks, 2) == 1
     (loss,) = seeded_run(lambda: read_losses(after))
@@ -131,7 +131,7 @@ def test_an_ingress_that_came_back_with_less_is_told(tmp_path: Path, caplog: pyt
 def test_leaving_in_peace_writes_what_was_seen_last(tmp_path: Path) -> None:
     store, marks = MemoryLaneStore(), Marks(tmp_path, "a")
     through(store, MemoryIngress(store), marks, 5)  # far quicker than the time between two looks
-    last_id = store._lane(0).rows.last_id
+    last_id = store.lane(0).rows.last_id
     assert marks.read("lane-0") == Mark(last_id, last_id)
 
 
@@ -159,7 +159,7 @@ def test_a_server_that_is_away_is_looked_at_again_and_nothing_is_told(
             store.is_away = False
             await publish(store, 3)
             with anyio.fail_after(1e6):  # the clock jumps while a thread writes the mark
-                while marks.read("lane-0").applied_id != store._lane(0).rows.last_id:
+                while marks.read("lane-0").applied_id != store.lane(0).rows.last_id:
                     await anyio.sleep(1.0)
             worker.stop()
 

@@ -1,8 +1,11 @@
 """The way in: one stream that producers write ticks of any symbol to, and what a router needs of it.
 
-In: entries with single ticks or frames.  Out: blocks of them, and routes: the lanes' shares with the id up to which
-they reach, moved at once or not at all under the router's lease.
-Delivery: an entry is in its lanes exactly once, whenever a router dies. Refuses routes of whoever lost the lease.
+In: entries with single ticks or frames.  Out: blocks of them, and routes: the lanes' shares, and the id up to which
+they reach.
+Delivery: an entry's rows are in its lanes exactly once, whenever a router dies. Each lane remembers, in the step that
+takes the rows, up to which entry it has them; the ingress moves on after all lanes have theirs. So a new router asks
+the lanes first, under a term that shuts every older router out, and leaves out what they have. Nothing of it needs two
+keys of different slots in one step: it holds on a cluster as on one server. Refuses routes of whoever lost the right.
 """
 
 from __future__ import annotations
@@ -13,31 +16,50 @@ from typing import Any, Protocol
 
 import anyio
 
-from tapeline.streams import keys
+from tapeline.streams import keys, scripts
 from tapeline.streams.blocks import Block, reply_of
+from tapeline.streams.layout import Layout
 from tapeline.streams.memory import MemoryLaneStore, Stream
-from tapeline.streams.store import BEGINNING, DeadLetter, LeaseLost, id_key
 from tapeline.streams.server import as_text
+from tapeline.streams.store import BEGINNING, DeadLetter, LeaseLost, id_key
 from tapeline.streams.valkey import ValkeyLaneStore
 
 GROUP = "tapeline"
 """Name of our consumer group on the ingress; its position is where the router stands, so that others can see it."""
 
+Rows = Mapping[int, Sequence[bytes]]
+"""lane -> frames, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a router begins.
+
+    Attributes
+    ----------
+    term
+        Shuts every older router out of the lanes.
+    offset
+        Id up to which all lanes have everything.
+    routed
+        lane -> id up to which it has everything: after the offset, where a router died between two lanes.
+    """
+
+    term: int
+    offset: str
+    routed: Mapping[int, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the entries after ``before_id`` up to ``applied_id`` go.
+    """That the entries after ``before_id`` up to ``applied_id`` are in their lanes.
 
     Attributes
     ----------
     before_id, applied_id, entries
         As in ``Commit``.
-    rows
-        (lane, fields of the entry that the lane gets), in order.
     dead
         Entries that hold no tick.
-    acked
-        Entries that were pending with somebody else in our group, and are in here.
     max_dead
         Dead letters kept; the oldest beyond are dropped.
     """
@@ -45,9 +67,7 @@ class Route:
     before_id: str
     applied_id: str
     entries: int
-    rows: tuple[tuple[int, Mapping[bytes, bytes]], ...]
     dead: tuple[DeadLetter, ...] = ()
-    acked: tuple[str, ...] = ()
     max_dead: int = 100_000
 
 
@@ -64,17 +84,12 @@ class IngressProgress:
     applied_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """An entry that somebody else took and never acknowledged. No fields: it was deleted meanwhile."""
-
-    id: str
-    fields: Mapping[bytes, bytes]
-    deliveries: int
-
-
 class Ingress(Protocol):
     """The ingress of a store. Every method raises ``Unavailable`` when the server is not there."""
+
+    async def layout(self) -> Layout:
+        """Return how many lanes there are."""
+        ...
 
     async def write(self, entries: Sequence[Mapping[bytes, bytes]]) -> list[str]:
         """Append entries; return their ids."""
@@ -88,16 +103,26 @@ class Ingress(Protocol):
         """Take or renew the right to route; False when somebody else has it. Makes stream and group where need be."""
         ...
 
-    async def offset(self) -> str:
-        """Return the id up to which everything is routed."""
+    async def open(self, token: str, n_lanes: int) -> Standing:
+        """Begin a term; raise ``LeaseLost`` when the right to route is not ours."""
         ...
 
-    async def route(self, token: str, route: Route) -> None:
-        """Make a route; raise ``LeaseLost``, and do nothing, when the right to is not ours."""
+    async def put(self, term: int, upto: str, rows: Rows) -> None:
+        """Give lanes their rows, and everything up to an entry with them; ``LeaseLost`` after another term began.
+
+        Each lane takes its own in one step; when it fails between two lanes, ``open`` tells who has what.
+        """
         ...
 
-    async def claim(self, token: str, *, idle_s: float, count: int) -> list[Claimed]:
-        """Take over entries that others in our group left pending for at least ``idle_s``."""
+    async def move(self, token: str, route: Route) -> None:
+        """Move on; raise ``LeaseLost``, and do nothing, when the right to is not ours."""
+        ...
+
+    async def tidy(self, token: str, *, idle_s: float, count: int) -> int:
+        """Acknowledge what others in our group took and left for at least ``idle_s``: it is, or will be, routed.
+
+        The router reads every entry, whoever else has. Returns how many; those deleted meanwhile are forgotten, too.
+        """
         ...
 
     async def trim(self, max_entries: int) -> int:
@@ -124,10 +149,15 @@ class MemoryIngress:
         self._store = store
         self._stream = Stream()
         self._offset = BEGINNING
+        self._term = 0
         self._dead: list[DeadLetter] = []
         self._owner: str | None = None
         self._ends_s = 0.0
         self._entries = 0
+
+    async def layout(self) -> Layout:
+        """See ``Ingress``."""
+        return await self._store.layout()
 
     async def write(self, entries: Sequence[Mapping[bytes, bytes]]) -> list[str]:
         """See ``Ingress``."""
@@ -150,28 +180,54 @@ class MemoryIngress:
     def _holder(self) -> str | None:
         return self._owner if anyio.current_time() < self._ends_s else None
 
-    async def offset(self) -> str:
-        """See ``Ingress``."""
-        await anyio.lowlevel.checkpoint()
-        return self._offset
-
-    async def route(self, token: str, route: Route) -> None:
-        """See ``Ingress``."""
-        await anyio.lowlevel.checkpoint()
+    def _check_owner(self, token: str) -> None:
         if self._holder() != token:
             raise _lost(f"its owner is {self._holder() or 'nobody'}")
+
+    async def open(self, token: str, n_lanes: int) -> Standing:
+        """See ``Ingress``."""
+        await anyio.lowlevel.checkpoint()
+        self._check_owner(token)
+        self._term += 1
+        term, offset, routed = self._term, self._offset, {}
+        for lane in range(n_lanes):
+            await anyio.lowlevel.checkpoint()
+            here = self._store.lane(lane)
+            if here.term > term:
+                raise _lost("a newer router has begun")
+            here.term = term
+            routed[lane] = here.routed_id
+        return Standing(term, offset, routed)
+
+    async def put(self, term: int, upto: str, rows: Rows) -> None:
+        """See ``Ingress``."""
+        for lane, payloads in rows.items():
+            await self.put_lane(term, upto, lane, payloads)
+
+    async def put_lane(self, term: int, upto: str, lane: int, payloads: Sequence[bytes]) -> None:
+        """Give one lane its rows."""
+        await anyio.lowlevel.checkpoint()
+        here = self._store.lane(lane)
+        if here.term != term:
+            raise _lost("a newer router has begun")
+        for payload in payloads:
+            here.rows.add({keys.FRAME: payload})
+        here.routed_id = upto
+
+    async def move(self, token: str, route: Route) -> None:
+        """See ``Ingress``."""
+        await anyio.lowlevel.checkpoint()
+        self._check_owner(token)
         if self._offset != route.before_id:
             raise _lost(f"it stands at {self._offset}")
-        for lane, fields in route.rows:
-            self._store.append(lane, fields)
         self._dead = [*self._dead, *route.dead][-route.max_dead :]
         self._offset, self._entries = route.applied_id, self._entries + route.entries
 
-    async def claim(self, token: str, *, idle_s: float, count: int) -> list[Claimed]:
+    async def tidy(self, token: str, *, idle_s: float, count: int) -> int:
         """See ``Ingress``. Nobody else reads memory."""
         del token, idle_s, count
         await anyio.lowlevel.checkpoint()
-        return []
+        return 0
 
     async def trim(self, max_entries: int) -> int:
         """See ``Ingress``."""
@@ -193,38 +249,17 @@ class MemoryIngress:
         )
 
 
-_ROUTE = f"""
-local holder = redis.call('GET', KEYS[1])
-if holder ~= ARGV[1] then return {{'owner', holder or ''}} end
-local at = redis.call('HGET', KEYS[2], '{keys.APPLIED_ID.decode()}') or '0-0'
-if at ~= ARGV[2] then return {{'moved', at}} end
-local n = 8
-for _ = 1, ARGV[6] do
-  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', '{keys.REASON.decode()}', ARGV[n], '{keys.PAYLOAD.decode()}',
-             ARGV[n + 1])
-  n = n + 2
-end
-for _ = 1, ARGV[7] do
-  redis.call('XACK', KEYS[4], '{GROUP}', ARGV[n])
-  n = n + 1
-end
-for i = 5, #KEYS do
-  redis.call('XADD', KEYS[i], '*', '{keys.FRAME.decode()}', ARGV[n])
-  n = n + 1
-end
-redis.call('HSET', KEYS[2], '{keys.APPLIED_ID.decode()}', ARGV[3])
-redis.call('HINCRBY', KEYS[2], '{keys.ENTRIES_APPLIED.decode()}', ARGV[4])
-redis.pcall('XGROUP', 'SETID', KEYS[4], '{GROUP}', ARGV[3])
-return {{'ok', ''}}
-"""
-
-
 class ValkeyIngress:
-    """The ingress of lanes in Valkey, on one server: the script touches the ingress and the lanes together."""
+    """The ingress of lanes in Valkey."""
 
     def __init__(self, store: ValkeyLaneStore) -> None:
         self._store = store
-        self._route = store.script(_ROUTE)
+        self._open, self._fence = store.script(scripts.OPEN_ROUTE), store.script(scripts.FENCE_ROUTE)
+        self._put, self._move = store.script(scripts.PUT), store.script(scripts.MOVE_ROUTE)
+
+    async def layout(self) -> Layout:
+        """See ``Ingress``."""
+        return await self._store.layout()
 
     async def write(self, entries: Sequence[Mapping[bytes, bytes]]) -> list[str]:
         """See ``Ingress``."""
@@ -240,32 +275,59 @@ class ValkeyIngress:
             return False
         groups = await self._store.groups(keys.INGRESS)
         if GROUP not in {as_text(group["name"]) for group in groups}:
-            await self._store.make_group(keys.INGRESS, GROUP, await self.offset())
+            await self._store.make_group(keys.INGRESS, GROUP, await self._offset())
         return True
 
-    async def offset(self) -> str:
-        """See ``Ingress``."""
+    async def _offset(self) -> str:
         return as_text(await self._store.field(keys.ROUTER, keys.APPLIED_ID)) or BEGINNING
 
-    async def route(self, token: str, route: Route) -> None:
+    async def _checked(self, reply: Any) -> list[str]:
+        """Return what a fenced script answered, or raise why it did nothing."""
+        verdict, *details = (as_text(part) for part in await reply)
+        if verdict == "owner":
+            raise _lost(f"its owner is {details[0] or 'nobody'}")
+        if verdict == "term":
+            raise _lost("a newer router has begun, or the lane was emptied")
+        if verdict == "moved":
+            raise _lost(f"it stands at {details[0]}")
+        return details
+
+    async def open(self, token: str, n_lanes: int) -> Standing:
+        """See ``Ingress``."""
+        names = [keys.ROUTER_LEASE, keys.ROUTER]
+        term, offset = await self._checked(self._store.run(self._open, names, [token]))
+        routed = {}
+        for lane in range(n_lanes):
+            (at,) = await self._checked(self._store.run(self._fence, [keys.state(lane)], [term]))
+            routed[lane] = at or BEGINNING
+        return Standing(int(term), offset, routed)
+
+    async def put(self, term: int, upto: str, rows: Rows) -> None:
+        """See ``Ingress``. One server takes all lanes' rows in one call, a cluster in one per lane."""
+        lanes = list(rows)
+        for some in [[lane] for lane in lanes] if self._store.is_cluster else [lanes]:
+            if not some:
+                continue
+            names = [key for lane in some for key in (keys.state(lane), keys.rows(lane))]
+            args: list[Any] = [term, upto]
+            for lane in some:
+                args += [len(rows[lane]), *rows[lane]]
+            await self._checked(self._store.run(self._put, names, args))
+
+    async def move(self, token: str, route: Route) -> None:
         """See ``Ingress``."""
         names = [keys.ROUTER_LEASE, keys.ROUTER, keys.ROUTER_DEAD, keys.INGRESS]
-        names += [keys.rows(lane) for lane, _ in route.rows]
-        args: list[Any] = [token, route.before_id, route.applied_id, route.entries, route.max_dead]
-        args += [len(route.dead), len(route.acked)]
+        args: list[Any] = [token, route.before_id, route.applied_id, route.entries, route.max_dead, GROUP]
         args += [part for letter in route.dead for part in (letter.reason, letter.payload)]
-        args += [*route.acked, *(fields[keys.FRAME] for _, fields in route.rows)]
-        verdict, detail = (as_text(part) for part in await self._store.run(self._route, names, args))
-        if verdict != "ok":
-            raise _lost(f"its owner is {detail or 'nobody'}" if verdict == "owner" else f"it stands at {detail}")
+        await self._checked(self._store.run(self._move, names, args))
 
-    async def claim(self, token: str, *, idle_s: float, count: int) -> list[Claimed]:
+    async def tidy(self, token: str, *, idle_s: float, count: int) -> int:
         """See ``Ingress``."""
-        return [Claimed(*found) for found in await self._store.claim(keys.INGRESS, GROUP, token, idle_s, count)]
+        return await self._store.acknowledge_left(keys.INGRESS, GROUP, token, idle_s, count)
 
     async def trim(self, max_entries: int) -> int:
         """See ``Ingress``."""
-        return await self._store.trim_ingress(keys.INGRESS, await self.offset(), max_entries)
+        return await self._store.trim_ingress(keys.INGRESS, await self._offset(), max_entries)
 
     async def read_dead(self, after: str, *, count: int) -> list[DeadLetter]:
         """See ``Ingress``."""

@@ -2,26 +2,29 @@
 
 In: a lane number or a symbol.  Out: the key, as bytes.
 All keys of one lane share the hash tag ``{lane-N}``, so that they live on one node of a cluster and one script or
-transaction may touch them all. Nothing here ever needs KEYS or SCAN.
+transaction may touch them all. Keys of the ingress share its slot in the same way, and so do those of
+the alerts. Nothing here ever needs KEYS or SCAN.
 """
 
 from __future__ import annotations
 
 LANE_COUNT = b"tapeline:lanes"
-"""String: the number of lanes that this server's data was laid out for."""
+"""String: how many lanes this server's data is laid out for, and the change under way (see ``layout``)."""
 WORKERS = b"tapeline:workers"
 """Sorted set: worker id -> the moment its heartbeat ends, in the server's milliseconds."""
 INGRESS = b"ticks:intraday:processed"
 """Stream: where producers put single ticks and frames of any symbol; a router spreads them over the lanes."""
 ALERTS = b"alerts:stream"
 """Stream: patterns that the lanes found, each with an id that follows from what was found."""
+ALERTS_TAKEN = b"tapeline:{alerts:stream}:taken"
+"""Hash, on a cluster: lane -> id in the lane's own alerts up to which they are in ``ALERTS``."""
 LOSSES = b"tapeline:losses"
 """Stream: what was found to be lost, each once; also among the alerts, where patterns push it out in time."""
-ROUTER_LEASE = b"tapeline:router:lease"
+ROUTER_LEASE = b"tapeline:{ticks:intraday:processed}:lease"
 """String with a time to live: the token of whoever routes."""
-ROUTER = b"tapeline:router:state"
-"""Hash: the id up to which the ingress has been spread, and counts. Fields below."""
-ROUTER_DEAD = b"tapeline:router:dead"
+ROUTER = b"tapeline:{ticks:intraday:processed}:state"
+"""Hash: the id up to which the ingress has been spread, counts, the term of the newest router. Fields below."""
+ROUTER_DEAD = b"tapeline:{ticks:intraday:processed}:dead"
 """Stream: ingress entries that hold no tick, with reason and payload."""
 
 
@@ -57,6 +60,16 @@ def state(lane: int) -> bytes:
 def snapshot(lane: int) -> bytes:
     """Hash: the parts of the lane's state, each under its name."""
     return _of_lane(lane, "snapshot")
+
+
+def staged(lane: int, attempt: int) -> bytes:
+    """Hash: the parts of the lane's state after a change of the number of lanes, until that is made."""
+    return _of_lane(lane, f"staged:{attempt}")
+
+
+def alerts(lane: int) -> bytes:
+    """Stream, on a cluster: the lane's alerts on their way to ``ALERTS``, which lives elsewhere."""
+    return _of_lane(lane, "alerts")
 
 
 def watermark(lane: int) -> bytes:
@@ -98,6 +111,14 @@ APPLIED_ID = b"applied_id"
 ENTRIES_APPLIED = b"entries_applied"
 FAILING_ID = b"failing_id"
 FAILURES = b"failures"
+LAYOUT = b"layout"
+"""Of a lane: the epoch of the layout whose publishers may write. Missing: anybody's."""
+SWITCHED = b"switched"
+"""Of a lane: the epoch of the layout that its state was made for by a change; missing before the first."""
+TERM = b"term"
+"""Of a lane: the term of the only router that may write. Of the router: the newest term."""
+ROUTED_ID = b"routed_id"
+"""Of a lane: the newest ingress entry whose rows it has."""
 
 # Fields of stream entries.
 FRAME = b"frame"

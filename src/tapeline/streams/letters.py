@@ -69,7 +69,7 @@ async def stream_progress(address: str) -> tuple[IngressProgress, list[LaneProgr
     """Return where the ingress and every lane stand."""
     async with connect(address) as store:
         await store.ping()
-        lanes = [await store.progress(lane) for lane in range(await store.lane_count())]
+        lanes = [await store.progress(lane) for lane in range((await store.layout()).lanes)]
         return await ValkeyIngress(store).progress(), lanes
 
 
@@ -82,7 +82,7 @@ async def stream_losses(address: str) -> tuple[Loss, ...]:
 async def _find(store: ValkeyLaneStore, wanted: str) -> list[tuple[str, bytes, DeadLetter]]:
     await store.ping()
     sources = [(_INGRESS, keys.ROUTER_DEAD)]
-    sources += [(str(lane), keys.dead(lane)) for lane in range(await store.lane_count())]
+    sources += [(str(lane), keys.dead(lane)) for lane in range((await store.layout()).widest)]
     found = []
     for source, key in sources:
         after = BEGINNING

@@ -14,6 +14,7 @@ import anyio
 
 from tapeline.streams import keys
 from tapeline.streams.blocks import Block, reply_of
+from tapeline.streams.layout import Layout, lane_count_error
 from tapeline.streams.store import (
     BEGINNING,
     Commit,
@@ -22,7 +23,7 @@ from tapeline.streams.store import (
     LaneProgress,
     Saved,
     id_key,
-    lane_count_error,
+    layout_error,
     lease_error,
     moved_error,
 )
@@ -79,7 +80,9 @@ class Stream:
 
 
 @dataclass(slots=True)
-class _Lane:
+class Lane:
+    """What is kept of a lane; see ``keys`` for what each thing is."""
+
     rows: Stream = field(default_factory=Stream)
     closed: Stream = field(default_factory=Stream)
     dead: list[DeadLetter] = field(default_factory=list)
@@ -88,10 +91,16 @@ class _Lane:
     entries_applied: int = 0
     watermark_ns: int | None = None
     note: bytes | None = None
+    epoch: int | None = None
+    switched: int = 0
+    term: int = 0
+    routed_id: str = BEGINNING
+    staged: dict[int, Mapping[str, bytes]] = field(default_factory=dict)
     owner: str | None = None
     lease_ends_s: float = 0.0
 
     def holder(self) -> str | None:
+        """Return whose the lane is."""
         return self.owner if anyio.current_time() < self.lease_ends_s else None
 
 
@@ -99,21 +108,36 @@ class MemoryLaneStore:
     """A ``LaneStore`` in memory. Every call is atomic and yields to other tasks before it acts."""
 
     def __init__(self) -> None:
-        self._n_lanes: int | None = None
-        self._lanes: dict[int, _Lane] = {}
+        self._layout = Layout()
+        self._lanes: dict[int, Lane] = {}
         self._workers: dict[str, float] = {}
         self._alerts: list[tuple[str, bytes]] = []
         self._losses: list[tuple[str, bytes]] = []
 
-    def _lane(self, lane: int) -> _Lane:
-        return self._lanes.setdefault(lane, _Lane())
+    def lane(self, lane: int) -> Lane:
+        """Return all that is kept of a lane, to be changed in one step."""
+        return self._lanes.setdefault(lane, Lane())
 
     async def claim_lanes(self, n_lanes: int) -> None:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        self._n_lanes = self._n_lanes or n_lanes
-        if self._n_lanes != n_lanes:
-            raise lane_count_error(self._n_lanes, n_lanes)
+        if not self._layout.lanes:
+            self._layout = Layout(n_lanes, n_lanes)
+        if self._layout.lanes != n_lanes:
+            raise lane_count_error(self._layout, n_lanes)
+
+    async def layout(self) -> Layout:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        return self._layout
+
+    async def change_layout(self, before: Layout, after: Layout) -> bool:
+        """See ``LaneStore``."""
+        await anyio.lowlevel.checkpoint()
+        if self._layout != before:
+            return False
+        self._layout = after
+        return True
 
     async def publish(
         self,
@@ -122,10 +146,13 @@ class MemoryLaneStore:
         watermark_ns: int | None,
         *,
         note: bytes | None = None,
+        epoch: int | None = None,
     ) -> list[str]:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        here = self._lane(lane)
+        here = self.lane(lane)
+        if epoch is not None and here.epoch not in (None, epoch):
+            raise layout_error(lane)
         ids = [here.rows.add(fields) for fields in entries]
         if watermark_ns is not None:
             here.watermark_ns = watermark_ns
@@ -136,25 +163,21 @@ class MemoryLaneStore:
     async def note(self, lane: int) -> bytes | None:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        return self._lane(lane).note
-
-    def append(self, lane: int, fields: Mapping[bytes, bytes]) -> None:
-        """Append one entry at once, as part of something larger."""
-        self._lane(lane).rows.add(fields)
+        return self.lane(lane).note
 
     async def watermark(self, lane: int) -> int | None:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        return self._lane(lane).watermark_ns
+        return self.lane(lane).watermark_ns
 
     async def read(self, lane: int, after: str, *, count: int, block_s: float) -> Block:
         """See ``LaneStore``."""
-        entries = await self._lane(lane).rows.wait_after(after, count, block_s)
+        entries = await self.lane(lane).rows.wait_after(after, count, block_s)
         return Block(reply_of(keys.rows(lane), ((entry.id, entry.fields) for entry in entries)))
 
     async def read_closed(self, lane: int, after: str, *, count: int, block_s: float) -> list[Entry]:
         """See ``LaneStore``."""
-        return await self._lane(lane).closed.wait_after(after, count, block_s)
+        return await self.lane(lane).closed.wait_after(after, count, block_s)
 
     async def read_alerts(self, *, count: int) -> list[tuple[str, bytes]]:
         """See ``LaneStore``."""
@@ -176,13 +199,13 @@ class MemoryLaneStore:
     async def read_dead(self, lane: int, after: str, *, count: int) -> list[DeadLetter]:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        return [letter for letter in self._lane(lane).dead if id_key(letter.id) > id_key(after)][:count]
+        return [letter for letter in self.lane(lane).dead if id_key(letter.id) > id_key(after)][:count]
 
     async def read_hot(self, lane: int, symbols: Sequence[str]) -> list[bytes | None]:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
         now_s = anyio.current_time()
-        found = [self._lane(lane).hot.get(symbol) for symbol in symbols]
+        found = [self.lane(lane).hot.get(symbol) for symbol in symbols]
         return [pair[0] if pair is not None and now_s < pair[1] else None for pair in found]
 
     async def heartbeat(self, worker_id: str, life_s: float) -> int:
@@ -196,7 +219,7 @@ class MemoryLaneStore:
     async def lease(self, lane: int, token: str, life_s: float) -> bool:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        here = self._lane(lane)
+        here = self.lane(lane)
         if here.holder() not in (None, token):
             return False
         here.owner, here.lease_ends_s = token, anyio.current_time() + life_s
@@ -205,14 +228,14 @@ class MemoryLaneStore:
     async def release(self, lane: int, token: str) -> None:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        here = self._lane(lane)
+        here = self.lane(lane)
         if here.owner == token:
             here.owner = None
 
     async def load(self, lane: int) -> Saved:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        return self._lane(lane).saved
+        return self.lane(lane).saved
 
     async def commit(self, lane: int, token: str, commit: Commit) -> None:
         """See ``LaneStore``."""
@@ -243,8 +266,8 @@ class MemoryLaneStore:
         here.saved = Saved(saved.parts, saved.snapshot_id, saved.applied_id, entry_id, failures)
         return failures
 
-    def _owned(self, lane: int, token: str) -> _Lane:
-        here = self._lane(lane)
+    def _owned(self, lane: int, token: str) -> Lane:
+        here = self.lane(lane)
         if here.holder() != token:
             raise lease_error(lane, here.holder())
         return here
@@ -252,18 +275,18 @@ class MemoryLaneStore:
     async def trim(self, lane: int, max_entries: int) -> int:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        here = self._lane(lane)
+        here = self.lane(lane)
         return here.rows.drop_upto(here.saved.snapshot_id) if len(here.rows.entries) > max_entries else 0
 
     async def trim_closed(self, lane: int, upto: str) -> int:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        return self._lane(lane).closed.drop_upto(upto)
+        return self.lane(lane).closed.drop_upto(upto)
 
     async def progress(self, lane: int) -> LaneProgress:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
-        here = self._lane(lane)
+        here = self.lane(lane)
         return LaneProgress(
             lane=lane,
             owner=here.holder(),

@@ -14,9 +14,12 @@ from tapeline.streams.keys import (
     FAILING_ID,
     FAILURES,
     FRAME,
+    LAYOUT,
     PAYLOAD,
     REASON,
+    ROUTED_ID,
     SNAPSHOT_ID,
+    TERM,
 )
 
 # KEYS: workers.  ARGV: worker id, life in ms.
@@ -52,6 +55,81 @@ while n <= #ARGV do
   n = last + 1
 end
 return redis.call('XDEL', KEYS[1], ARGV[1])
+"""
+
+# KEYS: layout.  ARGV: what it has to be, what it becomes; empty for none.
+CHANGE_LAYOUT = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
+
+# KEYS: state, rows, watermark, note.  ARGV: epoch or nothing, watermark or nothing, "1" with a note, the note, then of
+# each entry how many parts, and these.
+PUBLISH = f"""
+local epoch = redis.call('HGET', KEYS[1], '{LAYOUT.decode()}')
+if epoch and ARGV[1] ~= '' and epoch ~= ARGV[1] then return {{'layout'}} end
+local found, n = {{'ok'}}, 5
+while n <= #ARGV do
+  local last = n + tonumber(ARGV[n])
+  found[#found + 1] = redis.call('XADD', KEYS[2], '*', unpack(ARGV, n + 1, last))
+  n = last + 1
+end
+if ARGV[2] ~= '' then redis.call('SET', KEYS[3], ARGV[2]) end
+if ARGV[3] == '1' then redis.call('SET', KEYS[4], ARGV[4]) end
+return found
+"""
+
+# KEYS: lease of the router, its state.  ARGV: token.  The term goes by the clock, so that it rises even if it is lost.
+OPEN_ROUTE = f"""
+local holder = redis.call('GET', KEYS[1])
+if holder ~= ARGV[1] then return {{'owner', holder or ''}} end
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local term = math.max(now, tonumber(redis.call('HGET', KEYS[2], '{TERM.decode()}') or 0) + 1)
+term = string.format('%.0f', term)
+redis.call('HSET', KEYS[2], '{TERM.decode()}', term)
+return {{'ok', term, redis.call('HGET', KEYS[2], '{APPLIED_ID.decode()}') or '0-0'}}
+"""
+
+# KEYS: state of a lane.  ARGV: term.
+FENCE_ROUTE = f"""
+local term = tonumber(redis.call('HGET', KEYS[1], '{TERM.decode()}') or 0)
+if term > tonumber(ARGV[1]) then return {{'term'}} end
+redis.call('HSET', KEYS[1], '{TERM.decode()}', ARGV[1])
+return {{'ok', redis.call('HGET', KEYS[1], '{ROUTED_ID.decode()}') or ''}}
+"""
+
+# KEYS: state and rows of each lane.  ARGV: term, id, then of each lane how many frames, and these.
+PUT = f"""
+for i = 1, #KEYS, 2 do
+  if redis.call('HGET', KEYS[i], '{TERM.decode()}') ~= ARGV[1] then return {{'term'}} end
+end
+local n = 3
+for i = 1, #KEYS, 2 do
+  local last = n + tonumber(ARGV[n])
+  for k = n + 1, last do redis.call('XADD', KEYS[i + 1], '*', '{FRAME.decode()}', ARGV[k]) end
+  redis.call('HSET', KEYS[i], '{ROUTED_ID.decode()}', ARGV[2])
+  n = last + 1
+end
+return {{'ok'}}
+"""
+
+# KEYS: lease of the router, its state, its dead letters, ingress.
+# ARGV: token, before id, applied id, entries, most dead letters kept, group, then (reason, payload) of the dead.
+MOVE_ROUTE = f"""
+local holder = redis.call('GET', KEYS[1])
+if holder ~= ARGV[1] then return {{'owner', holder or ''}} end
+local at = redis.call('HGET', KEYS[2], '{APPLIED_ID.decode()}') or '0-0'
+if at ~= ARGV[2] then return {{'moved', at}} end
+for n = 7, #ARGV, 2 do
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', '{REASON.decode()}', ARGV[n], '{PAYLOAD.decode()}',
+             ARGV[n + 1])
+end
+redis.call('HSET', KEYS[2], '{APPLIED_ID.decode()}', ARGV[3])
+redis.call('HINCRBY', KEYS[2], '{ENTRIES_APPLIED.decode()}', ARGV[4])
+redis.pcall('XGROUP', 'SETID', KEYS[4], ARGV[6], ARGV[3])
+return {{'ok'}}
 """
 
 _CHECK_OWNER = """

@@ -236,20 +236,15 @@ class Server:
         """Make a consumer group that stands at an id, and the stream where there is none."""
         await self._reply(self._at(key).xgroup_create(key, group, entry_id, mkstream=True))
 
-    async def claim(
-        self, key: bytes, group: str, consumer: str, idle_s: float, count: int
-    ) -> list[tuple[str, dict[bytes, bytes], int]]:
-        """Return (id, fields, deliveries) of entries that other consumers left pending; no fields when deleted."""
-        waiting = await self._reply(
-            self._at(key).xpending_range(key, group, "-", "+", count, idle=round(idle_s * 1000))
-        )
-        if not waiting:
-            return []
-        deliveries = {as_text(entry["message_id"]): entry["times_delivered"] for entry in waiting}
-        idle_ms = round(idle_s * 1000)
-        _, found, gone = await self._reply(self._at(key).xautoclaim(key, group, consumer, idle_ms, count=count))
-        claimed = [(as_text(i), dict(fields), deliveries.get(as_text(i), 1)) for i, fields in found if fields]
-        return [*claimed, *((as_text(i), {}, deliveries.get(as_text(i), 1)) for i in gone)]
+    async def acknowledge_left(self, key: bytes, group: str, consumer: str, idle_s: float, count: int) -> int:
+        """Acknowledge entries that other consumers of a group left pending; return how many were still there."""
+        idle_ms, client = round(idle_s * 1000), self._at(key)
+        if not await self._reply(client.xpending_range(key, group, "-", "+", 1, idle=idle_ms)):
+            return 0
+        _, found, _ = await self._reply(client.xautoclaim(key, group, consumer, idle_ms, count=count, justid=False))
+        if found:
+            await self._reply(client.xack(key, group, *(entry_id for entry_id, _ in found)))
+        return len(found)
 
     async def trim_ingress(self, key: bytes, upto: str, max_entries: int) -> int:
         """Drop entries up to ``upto`` that every group has done with, when there are more than ``max_entries``."""

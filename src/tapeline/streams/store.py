@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tapeline.core.errors import ConfigError, TapelineError
+from tapeline.core.errors import TapelineError
 from tapeline.streams.blocks import Block
+from tapeline.streams.layout import Layout
 
 BEGINNING = "0-0"
 """The id before every entry."""
@@ -36,12 +37,13 @@ def moved_error(lane: int, applied_id: str) -> LeaseLost:
     return LeaseLost(f"lane {lane} stands at {applied_id}, not where we left it; it has to be loaded again")
 
 
-def lane_count_error(laid_out: int, asked: int) -> ConfigError:
-    """Return the error for a store that is laid out for another number of lanes."""
-    return ConfigError(
-        f"the stream server is laid out for {laid_out} lanes and streams.lanes says {asked}: "
-        f"set streams.lanes = {laid_out}, or use an empty server"
-    )
+class LayoutMoved(TapelineError):
+    """The number of lanes changes or has changed: nothing was written; look at the layout and write by that."""
+
+
+def layout_error(lane: int) -> LayoutMoved:
+    """Return the error for a publisher that goes by an older layout, or by one that changes."""
+    return LayoutMoved(f"lane {lane} takes nothing by this number of lanes any more: it changes or has changed")
 
 
 def id_key(entry_id: str) -> tuple[int, int]:
@@ -165,6 +167,14 @@ class LaneStore(Protocol):
         """Lay the store out for ``n_lanes``; raise ``ConfigError`` when it is laid out for another number."""
         ...
 
+    async def layout(self) -> Layout:
+        """Return how many lanes there are; none when nobody has laid the store out."""
+        ...
+
+    async def change_layout(self, before: Layout, after: Layout) -> bool:
+        """Put a layout in place of another; False when that is not the one any more."""
+        ...
+
     async def publish(
         self,
         lane: int,
@@ -172,8 +182,12 @@ class LaneStore(Protocol):
         watermark_ns: int | None,
         *,
         note: bytes | None = None,
+        epoch: int | None = None,
     ) -> list[str]:
-        """Append entries and, unless None, set the publisher's watermark and note, all at once; return the ids."""
+        """Append entries and, unless None, set the publisher's watermark and note, all at once; return the ids.
+
+        Raises ``LayoutMoved`` when the lane takes entries of another epoch of the layout only; None is any.
+        """
         ...
 
     async def note(self, lane: int) -> bytes | None:

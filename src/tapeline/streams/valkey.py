@@ -13,6 +13,7 @@ import anyio
 
 from tapeline.streams import keys, scripts
 from tapeline.streams.blocks import Block
+from tapeline.streams.layout import Layout, lane_count_error
 from tapeline.streams.server import Server, as_text
 from tapeline.streams.store import (
     BEGINNING,
@@ -22,7 +23,7 @@ from tapeline.streams.store import (
     LaneProgress,
     LeaseLost,
     Saved,
-    lane_count_error,
+    layout_error,
     lease_error,
     moved_error,
 )
@@ -60,13 +61,23 @@ class ValkeyLaneStore(Server):
         self._release = self.script(scripts.RELEASE)
         self._count_failure = self.script(scripts.COUNT_FAILURE)
         self._commit = self.script(scripts.COMMIT)
+        self._change = self.script(scripts.CHANGE_LAYOUT)
+        self._publish = self.script(scripts.PUBLISH)
 
     async def claim_lanes(self, n_lanes: int) -> None:
         """See ``LaneStore``."""
         await self._reply(self._at(keys.LANE_COUNT).set(keys.LANE_COUNT, n_lanes, nx=True))
-        laid_out = int(await self._reply(self._at(keys.LANE_COUNT).get(keys.LANE_COUNT)))
-        if laid_out != n_lanes:
-            raise lane_count_error(laid_out, n_lanes)
+        layout = await self.layout()
+        if layout.lanes != n_lanes:
+            raise lane_count_error(layout, n_lanes)
+
+    async def layout(self) -> Layout:
+        """See ``LaneStore``."""
+        return Layout.parse(as_text(await self._reply(self._at(keys.LANE_COUNT).get(keys.LANE_COUNT))))
+
+    async def change_layout(self, before: Layout, after: Layout) -> bool:
+        """See ``LaneStore``."""
+        return bool(await self.run(self._change, [keys.LANE_COUNT], [before.text, after.text]))
 
     async def publish(
         self,
@@ -75,18 +86,18 @@ class ValkeyLaneStore(Server):
         watermark_ns: int | None,
         *,
         note: bytes | None = None,
+        epoch: int | None = None,
     ) -> list[str]:
         """See ``LaneStore``."""
-        pipe = self._at(keys.rows(lane)).pipeline(transaction=True)
+        names = [keys.state(lane), keys.rows(lane), keys.watermark(lane), keys.note(lane)]
+        args: list[Any] = ["" if epoch is None else epoch]
+        args += [b"" if watermark_ns is None else b"%d" % watermark_ns, int(note is not None), note or b""]
         for fields in entries:
-            wire: dict[Any, Any] = dict(fields)
-            pipe.xadd(keys.rows(lane), wire)
-        if watermark_ns is not None:
-            pipe.set(keys.watermark(lane), watermark_ns)
-        if note is not None:
-            pipe.set(keys.note(lane), note)
-        replies = await self._reply(pipe.execute())
-        return [reply.decode() for reply in replies[: len(entries)]]
+            args += [2 * len(fields), *(part for pair in fields.items() for part in pair)]
+        verdict, *ids = await self.run(self._publish, names, args)
+        if verdict != b"ok":
+            raise layout_error(lane)
+        return [entry_id.decode() for entry_id in ids]
 
     async def note(self, lane: int) -> bytes | None:
         """See ``LaneStore``."""
@@ -223,10 +234,6 @@ class ValkeyLaneStore(Server):
             snapshot_id=as_text(snapshot_id) or BEGINNING,
             watermark_ns=None if watermark is None else int(watermark),
         )
-
-    async def lane_count(self) -> int:
-        """Return how many lanes the server is laid out for; 0 when nobody has claimed them."""
-        return int(await self._reply(self._at(keys.LANE_COUNT).get(keys.LANE_COUNT)) or 0)
 
     async def ingress_progress(self, group: str) -> tuple[str | None, int, int, int, int, str, str]:
         """Return owner, length, lag, pending, dead, last and applied id of the ingress."""
