@@ -101,6 +101,7 @@ def test_the_poller_keeps_the_feeds_apart_and_moves_on() -> None:
             ("second-feed", ("C", "D")),
         ]
         assert report.missing == ()
+        assert report.alerts == ("first does not answer for 2 symbols: they come from second-feed",)
         assert poller.covered_ns == report.frame.as_of_ns
 
     run(main)

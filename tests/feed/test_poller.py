@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from zoneinfo import ZoneInfo
 
 import httpx2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.feed.worlds import BACKENDS, CLOSE_NS, MINUTE_NS, OPEN_NS, FakeVendor, answer, bars_of, gateway_to, run
 
 from tapeline.core.calendar import SessionCalendar
@@ -20,6 +22,7 @@ from tapeline.core.types import NS_PER_S, BarFrame, Label
 from tapeline.feed.poller import Poller, PollReport, check_feasible
 
 CALENDAR = SessionCalendar()
+NEW_YORK = ZoneInfo("America/New_York")
 CONFIG = FeedConfig(batch_size=2, max_concurrent_batches=2, retries=0, requests_per_minute=1_000)
 EVERY_MINUTE = [OPEN_NS + minute * MINUTE_NS for minute in range(390)]
 SYMBOLS = ("A", "B", "C", "D", "E")
@@ -212,6 +215,41 @@ def test_polls_come_a_little_after_each_minute_and_the_close_is_the_last() -> No
         assert poller.next_poll_ns(last_ns) == friday.open_ns + MINUTE_NS + DELAY_NS
 
     _poll(main)
+
+
+def _at(text: str) -> int:
+    """Return a moment of New York."""
+    return int(dt.datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).timestamp()) * NS_PER_S
+
+
+@pytest.mark.parametrize(
+    ("extended", "since", "polls"),
+    [
+        # The eve of Thanksgiving, which is shut; the Friday is over at 13:00, and Monday comes after a weekend.
+        (False, "2010-11-24 15:59", ["11-24 16:00", "11-26 09:31", "11-26 09:32"]),
+        (False, "2010-11-26 12:58", ["11-26 12:59", "11-26 13:00", "11-29 09:31"]),
+        (True, "2010-11-24 19:59", ["11-24 20:00", "11-26 04:01", "11-26 04:02"]),
+        (True, "2010-11-26 16:58", ["11-26 16:59", "11-26 17:00", "11-29 04:01"]),
+        # Clocks went forward on the Sunday between.
+        (False, "2010-03-12 15:59", ["03-12 16:00", "03-15 09:31", "03-15 09:32"]),
+    ],
+)
+def test_holidays_half_days_summer_time_and_extended_hours_are_those_of_the_exchange(
+    extended: bool, since: str, polls: list[str]
+) -> None:
+    since_ns = _at(since)
+    rows = {"A": [since_ns + minute * MINUTE_NS for minute in range(6 * 1_440)]}
+
+    async def main(clock: LogicalClock) -> list[PollReport]:
+        config = replace(CONFIG, extended_hours=extended)
+        async with gateway_to(FakeVendor(clock, rows), clock, config) as gateway:
+            source = bars_of(gateway, config)
+            poller = Poller(source, ("A",), clock=clock, calendar=CALENDAR, config=config, since_ns=since_ns)
+            return await _minutes(poller, clock, 3)
+
+    reports = run(main, start_ns=since_ns + 2 * NS_PER_S)
+    assert [report.started_ns - DELAY_NS for report in reports] == [_at(f"2010-{poll}") for poll in polls]
+    assert [event for event, _ in _rows(reports)] == [_at(f"2010-{poll}") - MINUTE_NS for poll in polls]
 
 
 def test_what_is_not_covered_at_the_close_is_asked_for_until_it_is() -> None:

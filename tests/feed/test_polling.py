@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import anyio
@@ -10,6 +11,7 @@ from tests.feed.test_poller import CALENDAR, CONFIG, DELAY_NS, EVERY_MINUTE, SYM
 from tests.feed.worlds import BACKENDS, MINUTE_NS, OPEN_NS, FakeVendor, bars_of, gateway_to, run
 
 from tapeline.core.clock import LogicalClock, sleep_s, together
+from tapeline.core.errors import BadInput
 from tapeline.core.types import NS_PER_S
 from tapeline.feed.poller import Poller, PollReport
 from tapeline.feed.polling import Symbols, run_polling
@@ -65,3 +67,19 @@ def test_another_list_counts_from_the_next_cycle_on() -> None:
     lists = iter([None, ("A", "F"), None])
     frames = [report.frame.symbols for report, _ in _day(3, symbols=lambda: next(lists)) if len(report.frame)]
     assert frames == [SYMBOLS, ("A", "F"), ("A", "F")]
+
+
+def test_a_list_that_cannot_be_used_is_told_and_drops_no_cycle() -> None:
+    def unusable() -> tuple[str, ...]:
+        number = next(numbers)
+        if number == 1:
+            raise BadInput("line 3 of the watchlist is no symbol")
+        return ("A B",) if number == 2 else SYMBOLS
+
+    numbers = itertools.count()
+    reports = [report for report, _ in _day(4, symbols=unusable) if len(report.frame)]
+    assert [report.frame.symbols for report in reports] == [SYMBOLS] * 4
+    told = [report.alerts for report in reports]
+    assert told[0] == told[3] == ()
+    assert told[1] == ("the list of symbols stays as it was: line 3 of the watchlist is no symbol",)
+    assert "'A B' cannot be a symbol" in told[2][0]

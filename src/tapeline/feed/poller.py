@@ -364,6 +364,11 @@ class Poller:
         took_s = (ended_ns - started_ns) / NS_PER_S
         if took_s > self._config.alert_cycle_s:
             alerts = (*alerts, f"the cycle took {took_s:.1f} s, more than {self._config.alert_cycle_s:g} s")
+        alerts += tuple(
+            f"{self._source.name} does not answer for {len(set(frame.symbols))} symbols: they come from {frame.feed}"
+            for frame in frames[1:]
+            if len(frame)
+        )
         return PollReport(
             frame=frames[0],
             requests=spent[0],

@@ -8,9 +8,10 @@ ask for afterwards. The list of symbols may change between two cycles.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tapeline.core.clock import Clock
+from tapeline.core.errors import BadInput
 from tapeline.feed.poller import Poller
 from tapeline.feed.report import PollReport
 from tapeline.flow.channel import Sender
@@ -51,7 +52,8 @@ async def run_polling(
     Changes: ``symbols`` and ``retune`` are called between two cycles; the one gives another list, the other may let the
         poller ``use`` other settings.
     Backpressure: waits on ``outbox``; minutes that pass meanwhile are asked for by the next cycle.
-    Failure: what a vendor does is in the reports; anything else is raised.
+    Failure: what a vendor does is in the reports, and so is a list that cannot be used: the one before holds. Anything
+        else is raised.
     Shutdown: closes ``outbox`` at the end; the second reading of the last cycle still comes.
     """
     left = cycles
@@ -65,10 +67,20 @@ async def run_polling(
                 await outbox.send(await poller.reread(clock.now_ns()))
                 continue
             retune()
-            changed = symbols()
-            if changed is not None:
-                poller.watch(changed)
-            await outbox.send(await poller.cycle(clock.now_ns()))
+            trouble = _take_over(symbols, poller)
+            report = await poller.cycle(clock.now_ns())
+            await outbox.send(replace(report, alerts=(*trouble, *report.alerts)))
             left = None if left is None else left - 1
     finally:
         outbox.close()
+
+
+def _take_over(symbols: Symbols, poller: Poller) -> tuple[str, ...]:
+    """Let the poller watch another list, if there is one; return what is wrong with it."""
+    try:
+        changed = symbols()
+        if changed is not None:
+            poller.watch(changed)
+    except BadInput as error:
+        return (f"the list of symbols stays as it was: {error}",)
+    return ()
