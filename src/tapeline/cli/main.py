@@ -12,6 +12,7 @@ import tapeline
 from tapeline.cli import (
     audit,
     bench,
+    compact,
     demo,
     dlq,
     evaluate,
@@ -81,6 +82,7 @@ for verb in (
     import_,
     watchlist,
     status,
+    compact,
     settings,
     warm,
     sample,

@@ -9,7 +9,8 @@ import anyio
 import msgspec
 import typer
 
-from tapeline.cli.settings import JsonOption
+from tapeline.cli.disk import line_of, usage_of
+from tapeline.cli.settings import JsonOption, load_settings
 from tapeline.core.errors import BadInput
 from tapeline.core.home import Home, default_home
 
@@ -20,16 +21,18 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Show the running node and its lanes: owner, what waits, what is applied, dead letters, data that was lost."""
+    """Show the running node, its lanes (owner, what waits, what is applied, dead letters), lost data and the disk."""
     from tapeline.app import lane_progress
     from tapeline.streams.letters import stream_losses
 
     home = default_home(os.environ)
     note = _note(home)
     lanes, losses = anyio.run(lane_progress, note.valkey, home), anyio.run(stream_losses, note.valkey)
+    disk = usage_of(home, load_settings(home.settings_path if home.settings_path.is_file() else None).config)
     if as_json:
         # The token stays in the note, which only its owner can read.
         told: dict[str, Any] = {"node": msgspec.structs.replace(note, token=""), "lanes": lanes, "lost_data": losses}
+        told["disk"] = disk
         typer.echo(msgspec.json.encode(told).decode())
         return
     from rich.console import Console
@@ -43,6 +46,7 @@ def status(as_json: JsonOption = False) -> None:
     console.print(table)
     for loss in losses:
         console.print(f"LOST DATA: {loss.sentence}", style="bold red", soft_wrap=True)
+    console.print(line_of(disk), soft_wrap=True)
     if note.api:
         console.print(f"page: {note.api} (token for starting runs: {home.note_path})")
 

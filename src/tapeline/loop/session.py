@@ -22,6 +22,7 @@ from tapeline.loop.progress import Progress
 from tapeline.loop.run import Runs
 from tapeline.loop.show import Board
 from tapeline.loop.today import running_day
+from tapeline.loop.upkeep import keep_house
 from tapeline.store.batch import EquityMark, JournalBatch
 from tapeline.streams.closed import ClosedBatch
 from tapeline.trade.portfolio import Portfolio
@@ -61,6 +62,7 @@ async def run_session(desk: Desk, book: Book, on_minute: OnMinute, board: Board 
             runs.drop()
         group.cancel_scope.cancel()  # only the stream is still there
     await _close(desk, book)
+    await keep_house(desk, book, board)
     board.show_state("closed")
 
 

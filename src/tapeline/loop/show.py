@@ -40,6 +40,7 @@ class Board:
         self._desk: Desk | None = None
         self._book: Book | None = None
         self._runs: Runs | None = None
+        self._troubles: dict[str, str] = {}
         self._version = 0
         self._news = anyio.Event()
 
@@ -71,6 +72,12 @@ class Board:
         """Say how many minutes of the session are done."""
         self._minutes_done = minutes_done
         self.touch()
+
+    def show_trouble(self, part: str, sentence: str) -> None:
+        """Say what is wrong with a part of the node that outlives its sessions; nothing once it is healed."""
+        if self._troubles.get(part, "") != sentence:
+            self._troubles = {name: said for name, said in {**self._troubles, part: sentence}.items() if said}
+            self.touch()
 
     # What the page and the API read.
 
@@ -160,7 +167,8 @@ class Board:
 
     def _sources(self) -> dict[str, str]:
         sources = {} if self._desk is None else pages.sources_of(self._desk, self._degraded())
-        return sources if self._book is None else {**sources, **pages.feeds_of(self._book)}
+        feeds = {} if self._book is None else pages.feeds_of(self._book)
+        return {**sources, **feeds, **self._troubles}
 
     def _degraded(self) -> Mapping[str, str]:
         return {} if self._runs is None else self._runs.progress.degraded
