@@ -131,6 +131,33 @@ def test_sync_keeps_the_options_of_named_symbols_and_says_who_has_none(polling: 
 
 
 @pytest.mark.process
+def test_coins_are_polled_beside_stocks_by_a_calendar_of_their_own(polling: Shell) -> None:
+    told = json.loads(polling("poll", "--once", "--symbols", "btc/usd,AAPL,NOT/USD", "--json").out)
+    assert [(bar["symbol"], bar["feed"], bar["label"]) for bar in told["bars"]] == [
+        ("AAPL", "iex", "bridged"),
+        ("BTC/USD", "crypto.us", "simulated"),
+    ]
+    assert told["refused"] == [{"symbol": "NOT/USD", "reason": "the vendor lists no such pair"}]
+    assert told["requests"] == 2
+    answer = polling("poll", "--cycles", "2", "--symbols", "BTC/USD,AAPL", "--json")
+    rows = [json.loads(line) for line in answer.out.splitlines()]
+    for symbol in ("AAPL", "BTC/USD"):
+        minutes = [row["event_ns"] for row in rows if row["symbol"] == symbol]
+        assert len(set(minutes)) == len(minutes) == 2
+    polling("watchlist", "add", "ETH/USD")
+    assert ", feed crypto.us" in polling("poll", "--cycles", "1").out
+    assert "a stream of stocks" in polling.refuses("poll", "--cycles", "1", "--stream", "--symbols", "BTC/USD")
+
+
+@pytest.mark.process
+def test_sync_brings_the_days_of_coins_by_utc(polling: Shell) -> None:
+    told = json.loads(polling("sync", "--symbols", "AAPL,BTC/USD", "--sessions", "7", "--json").out)
+    assert (told["symbols"], told["bars"], told["missing"]) == (2, 14, [])
+    again = json.loads(polling("sync", "--symbols", "AAPL,BTC/USD", "--sessions", "7", "--json").out)
+    assert (again["bars"], again["complete"]) == (0, 2)
+
+
+@pytest.mark.process
 def test_a_second_choice_steps_in_under_its_own_name(polling: Shell, vendor: str) -> None:
     polling.patch.setenv("TAPELINE_FEED__ALPACA__FEED", "sip")  # which the simulated account has no right to
     polling.patch.setenv("TAPELINE_FEED__YAHOO__BASE_URL", vendor)

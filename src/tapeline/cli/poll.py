@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,10 +22,12 @@ from tapeline.core.errors import BadInput
 from tapeline.core.types import BAR_FIELDS, NS_PER_S, BarFrame, Tick
 
 if TYPE_CHECKING:
+    from tapeline.cli.vendor import Market, Vendor
     from tapeline.core.clock import Clock
     from tapeline.feed.poller import Poller
     from tapeline.feed.report import PollReport
-    from tapeline.feed.watchlist import WatchedFile
+    from tapeline.feed.watchlist import WatchedFile, WatchedList
+    from tapeline.flow.channel import Inlet
 
 SymbolsOption = Annotated[
     str, typer.Option("--symbols", help="AAPL,MSFT,...; without it the watchlist, else all that the vendor lists.")
@@ -60,8 +63,10 @@ def poll(
     else:
         from tapeline.feed.watchlist import WatchedFile
 
-        retune = partial(_retune, WatchedFile(settings_path(config)), read)
-        anyio.run(until_stopped, partial(_watch, read(), wanted, as_json, cycles, stream, retune))
+        def watch_settings(poller: Poller) -> Callable[[], None]:
+            return partial(_retune, WatchedFile(settings_path(config)), read, poller)
+
+        anyio.run(until_stopped, partial(_watch, read(), wanted, as_json, cycles, stream, watch_settings))
 
 
 def _settings(path: Path | None, strategy: Strategy | None, mode: Mode | None) -> Config:
@@ -86,36 +91,45 @@ def _retune(file: WatchedFile, read: Callable[[], Config], poller: Poller) -> No
 
 async def _once(config: Config, wanted: tuple[str, ...], as_json: bool) -> None:
     from tapeline.cli.vendor import open_vendor
-    from tapeline.feed.poller import Poller
-    from tapeline.feed.report import MINUTE_NS
 
     async with open_vendor(config, os.environ) as vendor:
         symbols, unknown, unchecked = await vendor.known(wanted or _watchlist())
         if not symbols:
             _show_bars(as_json, (), (), unknown, unchecked)
             raise typer.Exit(1)
-        now_ns = vendor.clock.now_ns() - round(config.feed.publish_delay_s * 1e9)
-        session = vendor.calendar.next_session(now_ns)
-        if now_ns < session.open_ns + MINUTE_NS:  # shut, or a minute has not ended yet
-            session = vendor.calendar.previous_session(session.day)
-        end_ns = min(now_ns - now_ns % MINUTE_NS, session.close_ns)
-        poller = Poller(
-            vendor.source,
-            symbols,
-            clock=vendor.clock,
-            calendar=vendor.calendar,
-            config=msgspec.structs.replace(config.feed, extended_hours=False),
-            since_ns=end_ns - MINUTE_NS,
-        )
-        report = await poller.cycle(end_ns)
-    missing = [(symbol, reason) for symbol, reason in report.missing]
-    missing += [(symbol, reason) for symbol, reason, _ in report.quarantined]
-    traded = {symbol for frame in report.frames for symbol in frame.symbols}
+        reports = [await _newest_minute(vendor, market) for market in vendor.markets(symbols)]
+    frames = [frame for report in reports for frame in report.frames]
+    missing = [(symbol, reason) for report in reports for symbol, reason in report.missing]
+    missing += [(symbol, reason) for report in reports for symbol, reason, _ in report.quarantined]
+    traded = {symbol for frame in frames for symbol in frame.symbols}
     gone = {symbol for symbol, _ in missing}
     quiet = tuple(symbol for symbol in symbols if symbol not in traded | gone)
-    _show_bars(as_json, report.frames, quiet, (*unknown, *missing), unchecked, report.requests, report.pages)
+    requests, pages = (sum(getattr(report, name) for report in reports) for name in ("requests", "pages"))
+    _show_bars(as_json, frames, quiet, (*unknown, *missing), unchecked, requests, pages)
     if missing and not traded:
         raise typer.Exit(1)
+
+
+async def _newest_minute(vendor: Vendor, market: Market) -> PollReport:
+    """Poll the last minute of the market that has ended, be it yesterday's."""
+    from tapeline.feed.poller import Poller
+    from tapeline.feed.report import MINUTE_NS
+
+    config = msgspec.structs.replace(vendor.config.feed, extended_hours=False)
+    now_ns = vendor.clock.now_ns() - round(config.publish_delay_s * NS_PER_S)
+    session = market.calendar.next_session(now_ns)
+    if now_ns < session.open_ns + MINUTE_NS:  # shut, or a minute has not ended yet
+        session = market.calendar.previous_session(session.day)
+    end_ns = min(now_ns - now_ns % MINUTE_NS, session.close_ns)
+    poller = Poller(
+        market.source,
+        market.symbols,
+        clock=vendor.clock,
+        calendar=market.calendar,
+        config=config,
+        since_ns=end_ns - MINUTE_NS,
+    )
+    return await poller.cycle(end_ns)
 
 
 def _show_bars(
@@ -176,18 +190,15 @@ async def _watch(
     as_json: bool,
     cycles: int | None,
     with_stream: bool,
-    retune: Callable[[Poller], None],
+    watch_settings: Callable[[Poller], Callable[[], None]],
 ) -> None:
     """Poll until stopped. A watchlist or settings that change on disk count from the next cycle on."""
     from tapeline.cli.vendor import open_vendor
     from tapeline.core.clock import together
-    from tapeline.feed.poller import Poller
-    from tapeline.feed.polling import run_polling
     from tapeline.feed.provisional import Provisional
-    from tapeline.feed.watchlist import WatchedList
-    from tapeline.flow.channel import Inlet, Outlet, channel
+    from tapeline.feed.vendors.alpaca_crypto import split_markets
+    from tapeline.flow.channel import Outlet, channel
 
-    file = None if wanted else WatchedList(watchlist_path())
     streamed = Provisional()
 
     def hear(frame: BarFrame) -> None:
@@ -206,24 +217,65 @@ async def _watch(
         symbols, unknown, unchecked = await vendor.known(wanted or _watchlist())
         for line in [f"{symbol}: {reason}" for symbol, reason in unknown] + [unchecked] * bool(unchecked):
             typer.echo(line, err=True)
-        now_ns = vendor.clock.now_ns()
-        clock, calendar = vendor.clock, vendor.calendar
-        poller = Poller(vendor.source, symbols, clock=clock, calendar=calendar, config=config.feed, since_ns=now_ns)
-        ends: tuple[Inlet[PollReport], Outlet[PollReport]] = channel(clock, REPORTS_WAITING)
+        stocks, _ = split_markets(symbols)
+        if with_stream and not stocks:
+            raise BadInput("--stream is a stream of stocks, and none is polled: leave it out, or name one")
+        ends: tuple[Inlet[PollReport], Outlet[PollReport]] = channel(vendor.clock, REPORTS_WAITING)
         inlet, outlet = ends
-        run = partial(
-            run_polling,
-            *(poller, inlet),
-            clock=clock,
-            cycles=cycles,
-            symbols=file or (lambda: None),
-            retune=partial(retune, poller),
-        )
-        async with anyio.create_task_group() as group:
-            if with_stream:
-                group.start_soon(_listen, config, symbols, hear, clock)
-            await together(clock, [run, partial(show, outlet)])
-            group.cancel_scope.cancel()
+        with ExitStack() as open_ends:
+            runs = [
+                partial(
+                    _poll_market,
+                    vendor,
+                    market,
+                    open_ends.enter_context(inlet.clone()),
+                    cycles,
+                    not wanted,
+                    watch_settings,
+                )
+                for market in vendor.markets(symbols)
+            ]
+            inlet.close()
+            async with anyio.create_task_group() as group:
+                if with_stream:
+                    group.start_soon(_listen, config, stocks, hear, vendor.clock)
+                await together(vendor.clock, [*runs, partial(show, outlet)])
+                group.cancel_scope.cancel()
+
+
+async def _poll_market(
+    vendor: Vendor,
+    market: Market,
+    inlet: Inlet[PollReport],
+    cycles: int | None,
+    follows_watchlist: bool,
+    watch_settings: Callable[[Poller], Callable[[], None]],
+) -> None:
+    """Poll one market from now on, by its own calendar; stocks and coins share the limit of the key."""
+    from tapeline.feed.poller import Poller
+    from tapeline.feed.polling import run_polling
+    from tapeline.feed.watchlist import WatchedList
+
+    clock, config = vendor.clock, vendor.config.feed
+    if market.is_always_open:
+        config = msgspec.structs.replace(config, extended_hours=False)
+    poller = Poller(
+        market.source, market.symbols, clock=clock, calendar=market.calendar, config=config, since_ns=clock.now_ns()
+    )
+    file = WatchedList(watchlist_path()) if follows_watchlist else None
+    symbols, retune = partial(_listed_in, market, file), watch_settings(poller)
+    await run_polling(poller, inlet, clock=clock, cycles=cycles, symbols=symbols, retune=retune)
+
+
+def _listed_in(market: Market, file: WatchedList | None) -> Sequence[str] | None:
+    """Return the market's part of a watchlist that has changed; None when it is as it was, or would be empty."""
+    from tapeline.feed.vendors.alpaca_crypto import split_markets
+
+    changed = file() if file is not None else None
+    if changed is None:
+        return None
+    stocks, pairs = split_markets(changed)
+    return (pairs if market.is_always_open else stocks) or None
 
 
 async def _listen(config: Config, symbols: Sequence[str], hear: Callable[[BarFrame], None], clock: Clock) -> None:
@@ -268,7 +320,7 @@ def _show_report(as_json: bool, report: PollReport) -> None:
     revised = sum(int((frame.revision > 0).sum()) for frame in report.frames)
     typer.echo(
         f"{iso(report.frame.as_of_ns)}: {bars} bars, {revised} of them revised, {len(report.no_trade)} without trade, "
-        f"{len(report.missing)} missing, {report.requests} requests in {took_s:.2f} s"
+        f"{len(report.missing)} missing, {report.requests} requests in {took_s:.2f} s, feed {report.frame.feed}"
         + (f", {len(report.quotes)} quotes" if report.quotes else "")
     )
 

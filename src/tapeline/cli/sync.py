@@ -22,6 +22,7 @@ from tapeline.core.types import DAY_S, NS_PER_S, BarFrame
 
 if TYPE_CHECKING:
     from tapeline.cli.vendor import Vendor
+    from tapeline.core.calendar import SessionCalendar
     from tapeline.feed.option_book import BookChanges
     from tapeline.store.journal import Journal
 
@@ -87,37 +88,42 @@ async def _bring_up_to_date(
     vendor: Vendor, journal: Journal, home: Home, wanted: tuple[str, ...], sessions: int, *, quiet: bool
 ) -> dict[str, Any]:
     from tapeline.feed.assets import compare_assets, read_assets, write_assets, write_json
-    from tapeline.feed.catch_up import catch_up_days
+    from tapeline.feed.catch_up import CaughtUp, catch_up_days
     from tapeline.feed.sync import first_day
+    from tapeline.feed.vendors.alpaca import DATA_HOST
     from tapeline.store.batch import JournalBatch
 
     async def keep(frame: BarFrame) -> None:
         await journal.write(JournalBatch(frames=(frame,)))
 
-    market = home.path / "market"
-    before = read_assets(market / "assets.json")
+    folder = home.path / "market"
+    before = read_assets(folder / "assets.json")
     symbols, unknown, unchecked = await vendor.known(wanted)
     assets = (await vendor.bars.fetch_assets()).value or ()
-    last = _last_day(vendor)
+    found = CaughtUp()
+    for market in vendor.markets(symbols):
+        last = _last_day(vendor, market.calendar)
+        first = first_day(market.calendar, sessions, last)
+        with Progress("daily bars", quiet=quiet) as progress:
+            found += await catch_up_days(
+                market.daily,
+                market.symbols,
+                await journal.read(partial(_known_days, first)),
+                sessions,
+                last,
+                clock=vendor.clock,
+                calendar=market.calendar,
+                config=vendor.config.feed,
+                keep=keep,
+                progress=progress.update,
+            )
+    last = _last_day(vendor, vendor.calendar)
     first = first_day(vendor.calendar, sessions, last)
-    with Progress("daily bars", quiet=quiet) as progress:
-        found = await catch_up_days(
-            vendor.bars,
-            symbols,
-            await journal.read(partial(_known_days, first)),
-            sessions,
-            last,
-            clock=vendor.clock,
-            calendar=vendor.calendar,
-            config=vendor.config.feed,
-            keep=keep,
-            progress=progress.update,
-        )
     splits = await vendor.bars.fetch_splits(symbols, first, last)
     if splits.value is not None:
-        write_json(market / "splits.json", splits.value)
+        write_json(folder / "splits.json", splits.value)
     if assets:
-        write_assets(market / "assets.json", assets)
+        write_assets(folder / "assets.json", assets)
     missing = [*unknown, *found.missing, *([] if splits.is_value else [("splits", splits.reason)])]
     return {
         "symbols": len(symbols),
@@ -127,7 +133,7 @@ async def _bring_up_to_date(
         "splits": len(splits.value or ()),
         "missing": [{"symbol": symbol, "reason": reason} for symbol, reason in missing],
         "changes": msgspec.to_builtins(compare_assets(before, assets)),
-        "requests": vendor.bars.requests,
+        "requests": vendor.gateway.stats[DATA_HOST].requests,
         "notes": [unchecked] if unchecked else [],
     }
 
@@ -147,10 +153,10 @@ async def _options(vendor: Vendor, home: Home, wanted: tuple[str, ...], missing:
     return changes
 
 
-def _last_day(vendor: Vendor) -> dt.date:
+def _last_day(vendor: Vendor, calendar: SessionCalendar) -> dt.date:
     """Return the last session that has ended."""
-    running = vendor.calendar.next_session(vendor.clock.now_ns())
-    return vendor.calendar.previous_session(running.day).day
+    running = calendar.next_session(vendor.clock.now_ns())
+    return calendar.previous_session(running.day).day
 
 
 def _known_days(first: dt.date, connection: Any) -> dict[str, dt.date]:

@@ -6,7 +6,7 @@ Refuses to ask without a key. A server on this machine that owns a clock (``tape
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,21 +14,40 @@ from typing import Any
 import httpx2
 import msgspec
 
+from tapeline.cli.counting import count_address
 from tapeline.core.calendar import SessionCalendar
 from tapeline.core.clock import Clock, LogicalClock, SystemClock, actor
 from tapeline.core.config import Config
 from tapeline.core.config.secrets import alpaca_keys, massive_key
 from tapeline.core.errors import BadInput
+from tapeline.core.home import default_home
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.replay import ReplayAuthority
-from tapeline.feed.sources import BarSource
+from tapeline.feed.sources import BarSource, DailySource
 from tapeline.feed.validate import sort_out_symbols
 from tapeline.feed.vendors.alpaca import AlpacaBars, Asset, alpaca_hosts
+from tapeline.feed.vendors.alpaca_crypto import CALENDAR, AlpacaCrypto, split_markets
 from tapeline.feed.vendors.choice import bar_source, chain_hosts
 from tapeline.feed.vendors.yahoo import yahoo_hosts
+from tapeline.streams.limits import connect_limits
 
 _LOOK_S = 2.0
 """Real seconds for finding out whether a server on this machine owns a clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Symbols that are asked of one source, and when that market is open."""
+
+    symbols: tuple[str, ...]
+    source: BarSource
+    daily: DailySource
+    calendar: SessionCalendar
+
+    @property
+    def is_always_open(self) -> bool:
+        """Whether it has no bell: coins."""
+        return self.calendar.mic == CALENDAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +60,29 @@ class Vendor:
     gateway: Gateway
     bars: AlpacaBars
     source: BarSource
-    """The configured chain of vendors; ``bars`` alone when there is no other."""
+    """The configured chain of vendors of stocks; ``bars`` alone when there is no other."""
+    crypto: AlpacaCrypto
+
+    def markets(self, symbols: Sequence[str]) -> list[Market]:
+        """Return the markets that ``symbols`` are traded in: stocks by the exchange's calendar, coins at any time."""
+        stocks, pairs = split_markets(symbols)
+        found = [Market(stocks, self.source, self.bars, self.calendar)] if stocks else []
+        return [*found, Market(pairs, self.crypto, self.crypto, SessionCalendar(CALENDAR))] if pairs else found
 
     async def known(self, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...], str]:
-        """Return the symbols the vendor lists (all of them when none are wanted), the others with the reason, and why
+        """Return the symbols the vendor lists (all stocks when none are wanted), the others with the reason, and why
         they could not be checked, if so."""
+        stocks, pairs = split_markets(wanted)
+        good, refused, unchecked = ((), (), "") if pairs and not stocks else await self._known_stocks(stocks)
+        if pairs:
+            outcome = await self.bars.fetch_assets("crypto")
+            if outcome.value:
+                listed, strangers = sort_out_symbols(pairs, outcome.value, what="pair")
+                return (*good, *listed), (*refused, *strangers), unchecked
+            unchecked = unchecked or f"pairs are not checked: {outcome.reason or 'the list is empty'}"
+        return (*good, *sorted(set(pairs))), refused, unchecked
+
+    async def _known_stocks(self, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...], str]:
         outcome = await self.bars.fetch_assets()
         assets: tuple[Asset, ...] = outcome.value or ()
         if not outcome.is_value or not assets:
@@ -71,14 +108,18 @@ async def open_vendor(config: Config, environ: Mapping[str, str]) -> AsyncIterat
         raise BadInput("asking the vendor needs its key: set APCA_API_KEY_ID and APCA_API_SECRET_KEY")
     async with AsyncExitStack() as stack:
         clock = await _clock(stack, config.feed.alpaca.base_url)
-        hosts = [*alpaca_hosts(config.feed, keys, clock), *yahoo_hosts(config.feed, clock)]
-        hosts += chain_hosts(config.feed, massive_key(environ) or "", clock)
         is_replay = isinstance(clock, LogicalClock)
+        # A simulator counts on its own clock; a vendor counts whatever is sent with our key, by a running node, too.
+        address = "" if is_replay else count_address(config, default_home(environ))
+        state = await stack.enter_async_context(connect_limits(address)) if address else None
+        hosts = [*alpaca_hosts(config.feed, keys, clock, state), *yahoo_hosts(config.feed, clock)]
+        hosts += chain_hosts(config.feed, massive_key(environ) or "", clock)
         gateway = Gateway(hosts, config=config.feed, clock=clock, seed=config.node.seed, replay=is_replay)
         await stack.enter_async_context(gateway)
         await stack.enter_async_context(actor(clock))
         bars = AlpacaBars(gateway, config.feed.alpaca)
-        yield Vendor(config, clock, SessionCalendar(), gateway, bars, bar_source(config.feed, gateway, bars))
+        source = bar_source(config.feed, gateway, bars)
+        yield Vendor(config, clock, SessionCalendar(), gateway, bars, source, AlpacaCrypto(gateway))
 
 
 async def _clock(stack: AsyncExitStack, base_url: str) -> Clock:

@@ -34,6 +34,10 @@ class CaughtUp:
     complete: int = 0
     missing: list[tuple[str, str]] = field(default_factory=list)
 
+    def __add__(self, other: CaughtUp) -> CaughtUp:
+        """Return what two runs brought together."""
+        return CaughtUp(self.bars + other.bars, self.complete + other.complete, self.missing + other.missing)
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:

@@ -268,6 +268,7 @@ class Gateway:
         try:
             async with lane.host.limiter.slot(request.deadline_ns):
                 lane.stats.requests += 1
+                lane.stats.of_circuit[request.circuit] += 1
                 response = await self._send(lane, request)
         except NoSlot as error:
             lane.stats.refused += 1

@@ -6,6 +6,7 @@ Refuses to show a key: secret headers are left out of every text form.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -122,8 +123,8 @@ class HostStats:
 
     Attributes
     ----------
-    requests
-        Sent, pages and retries included.
+    requests, of_circuit
+        Sent, pages and retries included; in all, and of each circuit.
     retries
         Of those, further tries.
     limited
@@ -147,6 +148,7 @@ class HostStats:
     timeouts: int = 0
     failures: int = 0
     received_bytes: int = 0
+    of_circuit: Counter[str] = field(default_factory=Counter)
 
 
 def decode(response: Response, shape: type[T]) -> T:

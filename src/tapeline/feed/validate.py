@@ -25,7 +25,7 @@ class Listed(Protocol):
 
 
 def sort_out_symbols(
-    wanted: Iterable[str], assets: Sequence[Listed]
+    wanted: Iterable[str], assets: Sequence[Listed], *, what: str = "stock"
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     """Return the symbols that can be polled, sorted, and (symbol, reason) of the others.
 
@@ -36,7 +36,7 @@ def sort_out_symbols(
     refused: list[tuple[str, str]] = []
     for symbol in sorted(set(wanted)):
         if symbol not in status:
-            refused.append((symbol, "the vendor lists no such stock"))
+            refused.append((symbol, f"the vendor lists no such {what}"))
         elif status[symbol] != "active":
             refused.append((symbol, f"the vendor lists it as {status[symbol]}"))
         else:

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -30,6 +30,8 @@ from tapeline.feed.vendors.alpaca_wire import ParseNewest, Stamp, ns_of, parse_l
 from tapeline.feed.vendors.shared import CountedBars, new_york_midnight_ns, utc_midnight_ns
 
 __all__ = ["DATA_HOST", "TRADING_HOST", "AlpacaBars", "Asset", "MarketClock", "StockSplit", "alpaca_hosts"]
+
+AssetClass = Literal["us_equity", "crypto"]
 
 _HOME = AlpacaConfig()
 _ASSETS_TTL_S = 3_600.0
@@ -136,7 +138,7 @@ class AlpacaBars(CountedBars):
     name = "alpaca"
 
     def __init__(self, gateway: Gateway, config: AlpacaConfig) -> None:
-        super().__init__(gateway, DATA_HOST)
+        super().__init__(gateway, DATA_HOST, config.feed)
         self._config = config
 
     @property
@@ -196,9 +198,9 @@ class AlpacaBars(CountedBars):
         end = last + dt.timedelta(days=1)
         return await self.fetch_bars(symbols, utc_midnight_ns(first), utc_midnight_ns(end), "1Day")
 
-    async def fetch_assets(self) -> Outcome[tuple[Asset, ...]]:
-        """Fetch every active US stock the vendor lists, by symbol."""
-        params = {"status": "active", "asset_class": "us_equity"}
+    async def fetch_assets(self, asset_class: AssetClass = "us_equity") -> Outcome[tuple[Asset, ...]]:
+        """Fetch every active US stock the vendor lists, or every pair of coins, by symbol."""
+        params = {"status": "active", "asset_class": asset_class}
         return await self._gateway.fetch(
             TRADING_HOST, "/v2/assets", params, parse=_parse_assets, ttl_s=_ASSETS_TTL_S, circuit="assets"
         )

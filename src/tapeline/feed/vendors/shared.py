@@ -37,13 +37,13 @@ class CountedBars:
     ----------
     gateway
         With the host ``host``.
-    host
-        Whose requests are counted.
+    host, circuit
+        Whose requests are counted; who else asks that host has another circuit.
     """
 
-    def __init__(self, gateway: Gateway, host: str) -> None:
+    def __init__(self, gateway: Gateway, host: str, circuit: str = "") -> None:
         self._gateway = gateway
-        self._host = host
+        self._host, self._circuit = host, circuit
         self._tally = Tally()
 
     @property
@@ -53,8 +53,8 @@ class CountedBars:
 
     @property
     def requests(self) -> int:
-        """Requests sent to the host since the gateway was built: pages, retries and those of others included."""
-        return self._gateway.stats[self._host].requests
+        """Requests for bars since the gateway was built, pages and retries included."""
+        return self._gateway.stats[self._host].of_circuit[self._circuit]
 
 
 def failed(outcome: Outcome[Any], source: str, reason: str) -> Outcome[Any]:

@@ -25,6 +25,7 @@ from tapeline.feed.vendors.shared import NEW_YORK, CountedBars, failed, new_york
 from tapeline.feed.vendors.yahoo import DATA_HOST
 
 INTERVALS = {"1Min": ("1m", MINUTE_S), "5Min": ("5m", 5 * MINUTE_S), "1Day": ("1d", DAY_S)}
+CIRCUIT = "chart"
 _Numbers = tuple[float | None, ...]
 
 
@@ -70,7 +71,7 @@ class YahooBars(CountedBars):
     feed = "yahoo.split"
 
     def __init__(self, gateway: Gateway) -> None:
-        super().__init__(gateway, DATA_HOST)
+        super().__init__(gateway, DATA_HOST, CIRCUIT)
 
     async def fetch_bars(
         self,
@@ -96,7 +97,7 @@ class YahooBars(CountedBars):
                 {"period1": start_ns // NS_PER_S, "period2": -(-end_ns // NS_PER_S), "interval": interval},
                 parse=partial(_parse_chart, symbol, start_ns, end_ns, step_s),
                 deadline_ns=deadline_ns,
-                circuit="chart",
+                circuit=CIRCUIT,
             )
             as_of_ns = outcome.as_of_ns
             if outcome.kind is Kind.NO_DATA:
