@@ -21,6 +21,7 @@ from tapeline.ml.features import CONTRACT, read_columns
 from tapeline.scan.cache import READ_FIELDS, SHARDS, FeatureCache
 from tapeline.scan.incremental import Scanner, rows_of
 from tapeline.scan.market import run_scan
+from tapeline.scan.reading import LocalColumns
 
 HISTORY = history()
 N = len(HISTORY.grid.symbols)
@@ -161,7 +162,7 @@ def test_a_scan_that_resumes_equals_a_full_scan_after_any_course_of_bars(
         elif cols:
             grid.apply(frame(grid, cols, 1.0 + 0.01 * number, number, row=-1 if kind == "revise" else -5))
         cache = restarted(shelf)
-        scanner = Scanner(again(grid), CONFIG, QUICK, models(), about=HISTORY.about, read=cache.columns)
+        scanner = Scanner(LocalColumns(again(grid), cache.columns), CONFIG, QUICK, models(), about=HISTORY.about)
         assert same(scanner.scan(), anew(grid))
         anyio.run(cache.save)
 

@@ -1,16 +1,26 @@
-"""Engines: the same bits wherever models are asked, and a lost worker loses no row."""
+"""Engines: the same bits wherever columns are computed and models asked, and a lost worker loses nothing."""
 
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.ml.made import models, trained
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.ml.made import QUICK, models, trained
+from tests.scan.test_incremental import HISTORY, N, frame, same
+from tests.scan.test_market import CONFIG
 
 from tapeline.core.errors import BadInput
+from tapeline.core.types import F64
+from tapeline.grid import BarGrid
+from tapeline.ml.features import CONTRACT, read_columns
 from tapeline.scan.engines import RAY_PAYS_FROM, faster_engine, open_engine
+from tapeline.scan.incremental import Scanner, newest_frame, rows_of
+from tapeline.scan.market import run_scan
 from tapeline.scan.ray_engine import RayEngine, Shard
 
 FEATURES = trained()[0].features[-1]
@@ -52,6 +62,123 @@ def test_shards_of_rows_are_the_rows_of_the_whole() -> None:
     assert np.array_equal(np.concatenate(parts), whole[:39])
 
 
+class Broken:
+    """Stands where a dead actor stood."""
+
+
+class HereEngine(RayEngine):
+    """The engine with its actors in this process; each call is kept, and done when somebody waits for it."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers=workers)
+        self._actors = [Shard() for _ in range(workers)]
+        self.lives = [1] * workers
+        self.sent: list[tuple[int, str, Any]] = []
+
+    def kill(self, i: int) -> None:
+        self._actors[i] = Broken()
+
+    def tell(self, i: int, method: str, *arguments: Any) -> Any:
+        self.sent.append((i, method, arguments))
+        if not isinstance(self._actors[i], Broken):
+            getattr(self._actors[i], method)(*arguments)
+
+    def _shared(self, value: Any) -> Any:
+        return value
+
+    def settle(self, references: Sequence[Any]) -> None:
+        assert all(reference is None for reference in references)
+
+    def gather(self, ask: Callable[[int, Any], Any]) -> list[Any]:
+        found = []
+        for i in range(self.workers):
+            if isinstance(self._actors[i], Broken):
+                self._actors[i] = Shard()
+                self.lives[i] += 1
+            found.append(ask(i, _Remote(self._actors[i]))[0])
+        return found
+
+
+class _Remote:
+    """Gives the methods of an object the ending that Ray's have."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+
+    def __getattr__(self, name: str) -> Any:
+        class Method:
+            remote = getattr(self._shard, name)
+
+        return Method
+
+
+COURSE = st.lists(
+    st.tuples(
+        st.sampled_from(["revise", "append", "append to few", "correct", "split", "kill"]),
+        st.sets(st.integers(0, N - 1), min_size=1, max_size=12),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=15)
+@given(COURSE, st.integers(1, 3))
+def test_shards_of_columns_are_the_columns_of_the_whole_after_any_course_of_bars(
+    course: list[tuple[str, set[int]]], workers: int
+) -> None:
+    engine = HereEngine(workers)
+    going = engine.columns(rows_of(HISTORY.grid, slice(0, 200)))
+    assert alike(going.columns(), going.grid)
+    for number, (kind, picked) in enumerate(course, 1):
+        cols = sorted(picked)
+        if kind == "kill":
+            engine.kill(cols[0] % workers)
+        elif kind == "split":
+            going.adjust(going.grid.symbols[cols[0]], int(going.grid.event_ns[-1]), 0.5)
+        elif kind.startswith("append"):
+            going.apply(frame(going.grid, list(range(N)) if kind == "append" else cols, 1.01, 0, days=1))
+        else:
+            going.apply(frame(going.grid, cols, 1.0 + 0.01 * number, number, row=-1 if kind == "revise" else -5))
+        assert alike(going.columns(), going.grid)
+
+
+def alike(columns: dict[str, F64], grid: BarGrid) -> bool:
+    """Return whether columns are those of a grid that begins anew, to the bit."""
+    fresh = read_columns(BarGrid.restore(grid.snapshot()), CONTRACT.columns, grid.n_bars)
+    return columns.keys() == fresh.keys() and all(columns[name].tobytes() == fresh[name].tobytes() for name in fresh)
+
+
+def test_only_new_bars_travel_and_only_their_symbols_are_computed() -> None:
+    engine = HereEngine(2)
+    going = engine.columns(rows_of(HISTORY.grid, slice(0, 200)))
+    going.columns()
+    assert going.recomputed == N
+    going.apply(frame(going.grid, [1, 3, N - 1], 1.02, 1))
+    assert [(i, method, len(arguments[0])) for i, method, arguments in engine.sent] == [
+        (0, "apply", 2),
+        (1, "apply", 1),
+    ]
+    going.columns()
+    assert going.recomputed == 3
+
+
+def test_a_scan_on_shards_is_the_scan_of_the_whole() -> None:
+    engine = HereEngine(3)
+    grid = HISTORY.grid
+    expected = run_scan(grid, CONFIG, QUICK, models=models(), about=HISTORY.about)
+    found = run_scan(
+        grid, CONFIG, QUICK, models=models(), about=HISTORY.about, read=engine.read, predict=engine.predict
+    )
+    assert same(found, expected)
+    scanner = Scanner(
+        engine.columns(rows_of(grid, slice(0, grid.n_bars - 1))), CONFIG, QUICK, models(), about=HISTORY.about
+    )
+    scanner.scan()
+    scanner.apply(newest_frame(grid))
+    assert same(scanner.scan(), expected)
+
+
 @pytest.mark.process
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_two_actors_give_our_bits_and_a_killed_one_is_replaced() -> None:
@@ -59,8 +186,14 @@ def test_two_actors_give_our_bits_and_a_killed_one_is_replaced() -> None:
     with RayEngine(workers=2) as engine:
         for target in models().targets:
             assert np.array_equal(engine.predict(models(), target, FEATURES), models().predict(target, FEATURES))
+        going = engine.columns(rows_of(HISTORY.grid, slice(0, 200)))
+        assert alike(going.columns(), going.grid)
         ray.kill(engine._actors[1])
         assert np.array_equal(engine.predict(models(), "up_10", FEATURES), models().predict("up_10", FEATURES))
+        going.apply(frame(going.grid, [1, 3, N - 1], 1.02, 1))
+        assert alike(going.columns(), going.grid)
+        read = engine.read(going.grid, CONTRACT.columns, going.grid.n_bars)
+        assert alike(read, going.grid)
         report = engine.report()
     assert report["ray_retried"] == 1
     assert len(report["ray_worker_busy_pct"]) == 2

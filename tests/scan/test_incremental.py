@@ -14,13 +14,14 @@ from tapeline.core.types import BAR_FIELDS, DAY_S, NS_PER_S, BarFrame, Label
 from tapeline.grid import BarGrid
 from tapeline.scan.incremental import Scanner, newest_frame, rows_of, scan_by_step
 from tapeline.scan.market import Scanned, run_scan
+from tapeline.scan.reading import LocalColumns
 
 HISTORY = history()
 N = len(HISTORY.grid.symbols)
 
 
 def scanner(n_bars: int = 200) -> Scanner:
-    return Scanner(rows_of(HISTORY.grid, slice(0, n_bars)), CONFIG, QUICK, models(), about=HISTORY.about)
+    return Scanner(LocalColumns(rows_of(HISTORY.grid, slice(0, n_bars))), CONFIG, QUICK, models(), about=HISTORY.about)
 
 
 def frame(grid: BarGrid, cols: list[int], factor: float, revision: int, row: int = -1, days: int = 0) -> BarFrame:

@@ -39,6 +39,7 @@ from tapeline.scan.explain import explain
 from tapeline.scan.incremental import Scanner
 from tapeline.scan.lazy import recall, scan_lazily
 from tapeline.scan.market import Scanned, run_scan
+from tapeline.scan.reading import LocalColumns
 
 N_BARS, TREES, DEPTH, TOP, SECTORS = 252, 300, 6, 50, 11
 TRAINING_ROWS = 20_000
@@ -119,7 +120,7 @@ def same(one: Scanned, other: Scanned) -> bool:
 
 def step(grid: BarGrid, panel: dict[str, F64], models: Models, about: About, repeats: int) -> tuple[float, bool]:
     """Return the median time of a step in which a fifth of the symbols moved, and whether it equals a full scan."""
-    scanner = Scanner(grid, SCAN, ML, models, about=about)
+    scanner = Scanner(LocalColumns(grid), SCAN, ML, models, about=about)
     scanner.scan()
     cols = np.arange(0, len(grid.symbols), round(1 / CHANGED))
     frame = frame_of(panel, N_BARS - 1, grid.symbols).take(cols)

@@ -1,20 +1,22 @@
-"""Where a scan's models are asked: in this process, or on a Ray cluster.
+"""Where a scan's columns are computed and its models asked: in this process, or on a Ray cluster.
 
-In: the name of an engine.  Out: something that predicts; the same bits whichever it is.
+In: the name of an engine.  Out: something that reads and predicts; the same bits whichever it is.
 Refuses an engine that is not installed, with what to install. Not named, it is chosen by what is faster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from tapeline.core.errors import BadInput
 from tapeline.core.types import F64
-from tapeline.ml.features import F32
+from tapeline.grid import BarGrid
+from tapeline.ml.features import F32, read_columns
 from tapeline.ml.fold_file import Models
 from tapeline.ml.forecast import predict_here
+from tapeline.scan.reading import GoingColumns, LocalColumns
 
 ENGINES = ("local", "ray")
 RAY_PAYS_FROM = 300_000
@@ -22,7 +24,7 @@ RAY_PAYS_FROM = 300_000
 
 
 class Engine(Protocol):
-    """Asks models about rows of features."""
+    """Computes columns of symbols, and asks models about rows of features."""
 
     @property
     def name(self) -> str:
@@ -31,6 +33,14 @@ class Engine(Protocol):
 
     def predict(self, models: Models, target: str, features: F32) -> F64:
         """Return one value a row, as ``Models.predict`` does."""
+        ...
+
+    def read(self, grid: BarGrid, names: Sequence[str], n_rows: int) -> dict[str, F64]:
+        """Return columns of the row that is the newest of ``n_rows``, as ``read_columns`` does."""
+        ...
+
+    def columns(self, grid: BarGrid) -> GoingColumns:
+        """Return the columns of a grid that goes on."""
         ...
 
     def report(self) -> dict[str, Any]:
@@ -46,6 +56,14 @@ class LocalEngine:
     def predict(self, models: Models, target: str, features: F32) -> F64:
         """Return one value a row."""
         return predict_here(models, target, features)
+
+    def read(self, grid: BarGrid, names: Sequence[str], n_rows: int) -> dict[str, F64]:
+        """Return columns of one row."""
+        return read_columns(grid, names, n_rows)
+
+    def columns(self, grid: BarGrid) -> GoingColumns:
+        """Return the columns of a grid that goes on."""
+        return LocalColumns(grid)
 
     def report(self) -> dict[str, Any]:
         """Return nothing: there is nothing to start or to watch."""

@@ -3,30 +3,29 @@
 In: frames of daily bars.  Out: the same ``Scanned`` as a full scan of the same grid, to the bit.
 What a symbol's own bars decide (fields, indicators) is recomputed for the symbols that changed; ranks, sector medians,
 models and scores depend on everybody and are recomputed for all. Refuses to guess what changed: bars go through
-``apply``, and a grid whose rows have moved on is read anew.
+``apply``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import numpy as np
 
 from tapeline.core.config import MlConfig, ScanConfig
 from tapeline.core.errors import BadInput
-from tapeline.core.types import BAR_FIELDS, F64, BarFrame, Label
+from tapeline.core.types import BAR_FIELDS, BarFrame, Label
 from tapeline.grid import Applied, BarGrid
 from tapeline.grid.history import About, date_of
 from tapeline.ml.cross import group_codes
-from tapeline.ml.features import CONTRACT, ReadColumns, build_features, read_columns, refresh_columns
+from tapeline.ml.features import build_features
 from tapeline.ml.fold_file import Models, load_models
 from tapeline.ml.forecast import Predict, judge, predict_here
 from tapeline.scan.market import Phase, Scanned, check_sessions
 from tapeline.scan.own import NOTHING, Own
+from tapeline.scan.reading import GoingColumns, LocalColumns
 from tapeline.scan.scan import scan
-
-FEW = 0.5
-"""Share of changed symbols up to which reading them apart is cheaper than reading all."""
 
 
 class Scanner:
@@ -34,15 +33,15 @@ class Scanner:
 
     Parameters
     ----------
-    grid
-        Daily bars; owned by the scanner from now on.
-    config, ml, models, about, own, predict, read
+    columns
+        The grid and its columns: ``LocalColumns(grid)``, or those of another engine.
+    config, ml, models, about, own, predict
         As for ``run_scan``; they stay the same over the scanner's life.
     """
 
     def __init__(
         self,
-        grid: BarGrid,
+        columns: GoingColumns,
         config: ScanConfig,
         ml: MlConfig,
         models: Models,
@@ -50,55 +49,38 @@ class Scanner:
         about: About | None = None,
         own: Own = NOTHING,
         predict: Predict = predict_here,
-        read: ReadColumns = read_columns,
     ) -> None:
         check_sessions(config)
-        grid.track(CONTRACT.indicators)
-        self.grid = grid
+        self.columns = columns
         self._config, self._ml, self._models, self._own, self._predict = config, ml, models, own, predict
-        self._read_all = read
-        self._about = About.unknown(len(grid.symbols)) if about is None else about
+        self._about = About.unknown(len(columns.grid.symbols)) if about is None else about
         self._sectors = group_codes(self._about.sectors)
-        self._columns: dict[str, F64] | None = None
-        self._changed = np.zeros(len(grid.symbols), np.bool_)
-        self.recomputed = 0
+
+    @property
+    def grid(self) -> BarGrid:
+        """Everything that has been applied."""
+        return self.columns.grid
+
+    @property
+    def recomputed(self) -> int:
         """Symbols whose own values the last scan computed."""
+        return self.columns.recomputed
 
     def apply(self, frame: BarFrame) -> Applied:
         """Take bars in; see ``BarGrid.apply``."""
-        rows = self.grid.dropped + self.grid.n_bars
-        done = self.grid.apply(frame)
-        if self.grid.dropped + self.grid.n_bars != rows:
-            self._columns = None  # the newest row is another one: nothing that was read still stands
-        columns = self.grid.universe.columns(frame.symbols)
-        self._changed[columns[columns >= 0]] = True
-        return done
+        return self.columns.apply(frame)
 
     def adjust(self, symbol: str, ex_ns: int, ratio: float) -> int:
         """Apply a corporate action; see ``BarGrid.adjust``."""
-        self._changed[self.grid.column(symbol)] = True
-        return self.grid.adjust(symbol, ex_ns, ratio)
+        return self.columns.adjust(symbol, ex_ns, ratio)
 
     def scan(self) -> Scanned:
         """Return the scan of everything that has been applied."""
-        columns = self._read()
-        features = build_features(columns, self._sectors)
+        features = build_features(self.columns.columns(), self._sectors)
         forecast = judge(self.grid.symbols, features, self._models, self._ml, predict=self._predict)
         moment = int(self.grid.event_ns[-1]) if self.grid.n_bars else 0
         result = scan(self.grid, None, self._config, moment, about=self._about, forecast=forecast, own=self._own)
         return Scanned(result, forecast)
-
-    def _read(self) -> dict[str, F64]:
-        """Return the columns of the contract, those of changed symbols computed now."""
-        changed = np.flatnonzero(self._changed)
-        if self._columns is None or changed.size > FEW * self._changed.size:
-            self._columns = self._read_all(self.grid, CONTRACT.columns, self.grid.n_bars)
-            self.recomputed = self._changed.size
-        else:
-            refresh_columns(self.grid, self._columns, changed, self.grid.n_bars)
-            self.recomputed = changed.size
-        self._changed[:] = False
-        return self._columns
 
 
 def scan_by_step(
@@ -109,17 +91,19 @@ def scan_by_step(
     about: About | None = None,
     own: Own = NOTHING,
     predict: Predict = predict_here,
+    going: Callable[[BarGrid], GoingColumns] = LocalColumns,
     phase: Phase = lambda _: nullcontext(),
 ) -> Scanned:
     """Scan all sessions of a grid but the last, apply the last one's bars, and return the scan that goes on from there.
 
-    The same as ``run_scan`` of the grid, to the bit; ``phase`` is told of both parts.
+    The same as ``run_scan`` of the grid, to the bit; ``going`` says where columns are computed, ``phase`` is
+    told of both parts.
     """
     if grid.n_bars < 2:
         raise BadInput("a scan by step needs two sessions at least: one to begin with, and one to go on with")
     models = load_models(date_of(int(grid.event_ns[-1])), ml.folder, device=ml.device)
     before = rows_of(grid, slice(0, grid.n_bars - 1))
-    scanner = Scanner(before, config, ml, models, about=about, own=own, predict=predict)
+    scanner = Scanner(going(before), config, ml, models, about=about, own=own, predict=predict)
     with phase("session before"):
         scanner.scan()
     with phase("step"):

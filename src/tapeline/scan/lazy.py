@@ -20,7 +20,7 @@ from tapeline.core.config import MlConfig, ScanConfig
 from tapeline.core.types import F64
 from tapeline.grid import BarGrid
 from tapeline.grid.history import About
-from tapeline.ml.features import F32
+from tapeline.ml.features import F32, ReadColumns, read_columns
 from tapeline.ml.fold_file import Models
 from tapeline.ml.forecast import Predict, predict_here
 from tapeline.scan.market import SHIPPED, Phase, Scanned, run_scan
@@ -40,6 +40,7 @@ def scan_lazily(
     as_of_ns: int | None = None,
     own: Own = NOTHING,
     predict: Predict = predict_here,
+    read: ReadColumns = read_columns,
     phase: Phase = lambda _: nullcontext(),
 ) -> Scanned:
     """Scan by factors, ask the models about the best ``config.lazy_keep`` symbols and a sample, and rank with that.
@@ -61,6 +62,7 @@ def scan_lazily(
         as_of_ns=as_of_ns,
         own=own,
         predict=_only(asked, predict),
+        read=read,
         among=None if asked[np.isfinite(first.scores)].all() else sample,
         phase=phase,
     )
