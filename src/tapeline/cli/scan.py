@@ -128,9 +128,9 @@ def _run(
         wanted = _changed(own.settings(settings.scan), changes)  # the command line has the last word
     run = scan_by_step if incremental else scan_lazily if lazy else run_scan
     with open_engine(engine, address, n_symbols=len(history.grid.symbols)) as chosen:
-        scanned = run(
-            history.grid, wanted, settings.ml, about=history.about, own=own, predict=chosen.predict, phase=phases
-        )
+        where: dict[str, Any] = {"going": chosen.columns} if incremental else {"read": chosen.read}
+        where |= {"predict": chosen.predict, "phase": phases}
+        scanned = run(history.grid, wanted, settings.ml, about=history.about, own=own, **where)
         told = {"day": str(history.days[-1]), "symbols": len(history.grid.symbols), "engine": chosen.name}
         told |= chosen.report()
     found = scanned.result
