@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ from tapeline.bench.stream_load import (
     commands,
     lanes_of,
     market,
+    real_market,
+    real_ticks,
     ticks,
     with_poison,
 )
@@ -41,6 +43,9 @@ from tapeline.core.process import Child, spawn
 from tapeline.core.types import NS_PER_S
 from tapeline.streams import frames, keys
 from tapeline.streams.embedded import embedded_valkey
+from tapeline.streams.ticks import TickRows
+
+Tape = Callable[[Market, int], Iterator[TickRows]]
 
 LANES = 4
 FRAME_ROWS = 500
@@ -56,14 +61,15 @@ class Sizes:
     """How much is measured."""
 
     backlog: int
+    real: int
     framed: int
     sustained_s: float
     latency_s: float
     peer_s: float
 
 
-FULL = Sizes(3_000_000, 10_000_000, 20.0, 20.0, 8.0)
-QUICK = Sizes(300_000, 4_000_000, 4.0, 4.0, 2.0)
+FULL = Sizes(3_000_000, 500_000, 10_000_000, 20.0, 20.0, 8.0)
+QUICK = Sizes(300_000, 200_000, 4_000_000, 4.0, 4.0, 2.0)
 
 
 def run(*, quick: bool) -> dict[str, Any]:
@@ -71,6 +77,7 @@ def run(*, quick: bool) -> dict[str, Any]:
     sizes, here = QUICK if quick else FULL, market()
     drain, _ = _drained(here, sizes.backlog)
     poisoned, _ = _drained(here, sizes.backlog, poison_every=POISON_EVERY)
+    real, _ = _drained(real_market(), sizes.real, tape=real_ticks)
     frames_rate, growth_mb = _drained(here, sizes.framed, framed=True)
     sustained = _sustained(here, sizes.sustained_s)
     waits = _latencies(here, sizes.latency_s)
@@ -80,6 +87,7 @@ def run(*, quick: bool) -> dict[str, Any]:
         "results": {
             "drain_ticks_s": round(drain),
             "poison_ratio": round(poisoned / drain, 3),
+            "real_ticks_s": round(real),
             "sustained_ticks_s": round(sustained),
             "frames_ticks_s": round(frames_rate),
             "p50_ms": round(float(p50), 2),
@@ -141,13 +149,15 @@ def _worker(server: Server) -> Iterator[Child]:
         yield child
 
 
-def _drained(here: Market, n: int, *, framed: bool = False, poison_every: int = 0) -> tuple[float, float]:
+def _drained(
+    here: Market, n: int, *, tape: Tape = ticks, framed: bool = False, poison_every: int = 0
+) -> tuple[float, float]:
     """Return ticks a second over the last three quarters of a backlog, and the worker's growth over its second half.
 
-    With ``poison_every`` each so many-th entry has a bad one beside it, which does not count as a tick.
+    ``tape`` gives the ticks. With ``poison_every`` each so many-th entry has a bad one beside it, which does not count.
     """
     with _server() as server:
-        _fill(server, here, n, framed=framed, poison_every=poison_every)
+        _fill(server, here, tape(here, n), framed=framed, poison_every=poison_every)
         entries = server.lag()
         with _worker(server) as child:
             _wait_below(server, 3 * entries // 4)  # by then it has met every symbol
@@ -159,11 +169,11 @@ def _drained(here: Market, n: int, *, framed: bool = False, poison_every: int = 
         return n * first / entries / (ended - started), growth_mb
 
 
-def _fill(server: Server, here: Market, n: int, *, framed: bool, poison_every: int) -> None:
+def _fill(server: Server, here: Market, tape: Iterable[TickRows], *, framed: bool, poison_every: int) -> None:
     lanes = lanes_of(here, LANES)
     streams = [keys.rows(int(lane)) for lane in lanes]
     pipe = Pipe(server.socket_path)
-    for rows in ticks(here, n):
+    for rows in tape:
         if not framed:
             wires = list(commands(rows, streams))
             if poison_every:

@@ -1,4 +1,4 @@
-"""Ticks for the stream benchmark: a made-up market of 5,000 symbols, 30 % of them options.
+"""Ticks for the stream benchmark: a made-up market of 5,000 symbols, 30 % of them options, and real trades of a future.
 
 In: a seed and a count.  Out: commands as bytes, and a connection that writes them. Nothing here is measured.
 """
@@ -15,6 +15,7 @@ import numpy as np
 
 from tapeline.core.instruments import underlying_of
 from tapeline.core.types import F64, I64, NS_PER_S, Label
+from tapeline.data.samples import load_trades
 from tapeline.streams.lanes import lane_of
 from tapeline.streams.ticks import TickRows
 
@@ -89,6 +90,23 @@ def ticks(here: Market, n: int, seed: int = SEED, start_ns: int = START_NS) -> I
         yield TickRows(here.symbols, (("ticks", Label.REAL),), symbol, np.zeros(size, np.int64), event_ns, numbers)
 
 
+def real_market() -> Market:
+    """Return the one future of the shipped trades."""
+    return Market((load_trades().symbol,), np.array([load_trades().price[0]]))
+
+
+def real_ticks(here: Market, n: int) -> Iterator[TickRows]:
+    """Yield the first ``n`` shipped trades in chunks, as they came."""
+    trades = load_trades()
+    for low in range(0, min(n, trades.size.size), CHUNK):
+        part = slice(low, min(low + CHUNK, n))
+        size = trades.size[part].size
+        numbers = np.full((size, 5), np.nan)
+        numbers[:, 0], numbers[:, 1] = trades.price[part], trades.size[part]
+        none = np.zeros(size, np.int64)
+        yield TickRows(here.symbols, (("ticks", Label.REAL),), none, none, trades.event_ns[part], numbers)
+
+
 def lanes_of(here: Market, n_lanes: int) -> I64:
     """Return each symbol's lane."""
     return np.array([lane_of(symbol, n_lanes, underlying_of) for symbol in here.symbols], np.int64)
@@ -98,9 +116,10 @@ def commands(rows: TickRows, keys: list[bytes]) -> Iterator[bytes]:
     """Yield the XADD of each tick, with the six fields of an entry; ``keys`` are the streams by symbol."""
     columns = (rows.symbol.tolist(), rows.event_ns.tolist(), *rows.numbers[:, :4].T.tolist())
     for symbol, event_ns, price, volume, bid, ask in zip(*columns, strict=True):
+        quoted = (b"bid", b"%.2f" % bid, b"ask", b"%.2f" % ask) if bid == bid else ()  # not NaN
         fields = (
             *(b"symbol", rows.symbols[symbol].encode(), b"last_price", b"%.2f" % price, b"volume", b"%d" % volume),
-            *(b"bid", b"%.2f" % bid, b"ask", b"%.2f" % ask, b"exchange_timestamp", b"%d" % (event_ns // 1_000_000)),
+            *(*quoted, b"exchange_timestamp", b"%d" % (event_ns // 1_000_000)),
         )
         yield command(b"XADD", keys[symbol], b"*", *fields)
 
