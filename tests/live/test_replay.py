@@ -59,7 +59,7 @@ async def dump(store: ValkeyLaneStore, begins: bytes = b"") -> dict[bytes, Any]:
 
 async def closed_of(store: ValkeyLaneStore, name: str) -> list[bytes]:
     """Return every frame that a replay closed, sorted: lanes are told apart by their symbols."""
-    found = await store._read(keys.replay(name, "closed"), BEGINNING, 10_000, 0.0)
+    found = await store.read_entries(keys.replay(name, "closed"), BEGINNING, 10_000, 0.0)
     return sorted(frames.encode(f) for entry in found for f in unpack_closed(entry.fields[keys.FRAME]))
 
 
@@ -87,7 +87,7 @@ async def test_a_replay_of_everything_is_what_the_lanes_made(server: tuple[str, 
     found = await replay_ingress(address, CONFIG, 0, 2**53, "all")
     closed, alerts = await anyio.to_thread.run_sync(live)  # trio cannot run inside asyncio
     assert await closed_of(store, "all") == closed
-    told = await store._read(keys.replay("all", "alerts"), BEGINNING, 10_000, 0.0)
+    told = await store.read_entries(keys.replay("all", "alerts"), BEGINNING, 10_000, 0.0)
     assert sorted(entry.fields[keys.ALERT_ID].decode() for entry in told) == alerts
     assert found.alerts == len(alerts) > 0
 
