@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from anyio.from_thread import start_blocking_portal
 from tests.cli.shell import Shell
 
 from tapeline.data.samples import load_minutes
 from tapeline.feed.imports import read_bars
 from tapeline.live.tape import read_ticks
 from tapeline.sim.market import Market
+from tapeline.streams.embedded import embedded_valkey
 
 N_SYMBOLS = 526
 """Two more than there are real ones."""
@@ -92,3 +95,17 @@ def test_a_sample_that_is_none_is_refused_with_those_that_are(shell: Shell, word
 
 def test_a_real_sample_that_cannot_be_written_is_one_sentence(shell: Shell, tmp_path: Path) -> None:
     assert "cannot be written" in shell.refuses("sample", "minutes", "--out", str(tmp_path / "no" / "x.csv"))
+
+
+@pytest.mark.process
+def test_a_sample_is_loaded_by_name_into_a_real_server(shell: Shell) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="tl-") as short,
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(embedded_valkey(Path(short))) as server,
+    ):
+        address = str(server.socket_path)
+        told = json.loads(shell("ticks", "load", "sample:chains", "--address", address, "--json").out)
+        seen = json.loads(shell("lanes", "--address", address, "--json").out)
+    assert told["ticks"] == 986
+    assert seen["ingress"]["last_id"] == told["last_id"]
