@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import polars as pl
+import pytest
 from tests.cli.shell import Shell
 
 DAY = ("scan", "--as-of", "2010-05-06")
@@ -73,3 +74,35 @@ def test_strategy_of_the_own_file_is_used_and_the_command_line_has_the_last_word
     assert by_strategy["scored"] < whole["scored"]
     assert (len(by_strategy["rows"]), len(fewer["rows"])) == (4, 2)
     assert fewer["rows"] == by_strategy["rows"][:2]
+
+
+@pytest.mark.process
+def test_second_stage_asks_the_simulator_where_there_is_no_key_and_says_what_is_missing(
+    shell: Shell, tmp_path: Path
+) -> None:
+    config, out = tmp_path / "tapeline.toml", tmp_path / "x.csv"
+    config.write_text("[scan]\noptions_max_symbols = 2\nfundamentals_max_symbols = 1\n[replay]\nsymbols = 100\n")
+    more = ("--lazy", "--options", "--fundamentals", "--json", "--config", str(config), "--out", str(out))
+    told = json.loads(shell(*DAY, "--top", "3", "--where", "dollar_volume_20 > 1e9", *more).out)
+    first, second, third = told["rows"]
+    for row in (first, second):
+        assert 30 <= row["option_days_to_expiry"] <= 60
+        assert 0.35 <= row["option_delta"] <= 0.65
+        assert (row["option_iv_percentile"], row["option_open_interest"] > 200) == (None, True)
+        assert "IV percentile unknown: 0 days of it are remembered" in row["option_note"]
+        assert "simulated quotes" in row["option_note"]
+    assert (third["option"], third["option_note"]) == (None, "not among those looked at")
+    assert first["market_cap_usd"] > 1e6
+    assert (second["pe_ratio"], second["company_note"]) == (None, "not among those looked at")
+    assert told["missing"] == {}
+    assert pl.read_csv(out)["option"].to_list() == [row["option"] for row in told["rows"]]
+    assert "options, companies" in told["phases_ms"]
+
+
+def test_what_a_vendor_tells_today_is_not_put_beside_a_scan_of_another_day(shell: Shell) -> None:
+    shell.patch.setenv("APCA_API_KEY_ID", "id")
+    shell.patch.setenv("APCA_API_SECRET_KEY", "secret")
+    answer = shell(*DAY, "--top", "2", "--options", "--fundamentals")
+    assert answer.code == 0
+    assert answer.out.count("and the scan is of 2010-05-06") >= 5  # two of each, and their number
+    assert "4 without an answer: the vendor tells what is so on" in answer.out

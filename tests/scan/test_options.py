@@ -43,8 +43,12 @@ def test_what_breaks_a_rule_or_is_unknown_is_refused_by_name(change: dict[str, f
     assert says in found.reason
 
 
-def test_put_fits_by_the_size_of_its_delta_and_unknown_percentile_passes() -> None:
-    assert refusal(replace(GOOD, delta=-0.5, iv_percentile=math.nan), Rules()) == ""
+def test_unknown_percentile_passes_and_says_why_and_a_put_is_none_for_a_buyer() -> None:
+    unknown = replace(GOOD, iv_percentile=math.nan, iv_note="3 days are remembered")
+    assert refusal(unknown, Rules()) == ""
+    reasons = pick_options([A], {"A": value_of((unknown,), source="x")}, 50)["A"].unwrap().reasons
+    assert "IV percentile unknown: 3 days are remembered" in reasons
+    assert "delta" in refusal(replace(GOOD, delta=-0.5), Rules())
 
 
 def test_only_the_best_are_looked_at_and_missing_chains_keep_their_reason() -> None:

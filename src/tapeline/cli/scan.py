@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tapeline.scan.saved import Difference
 
 _Section = TypeVar("_Section", ScanConfig, MlConfig)
-PHASES = 4
+PHASES = 5
 SHOWN = 10
 """Names of each kind of change, and reasons of exclusion, that are shown."""
 
@@ -54,6 +55,12 @@ def scan(
     lookback_days: Annotated[int, typer.Option(min=0, help="Calendar days to look back; 0 for the settings.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the models.")] = "",
     explain: Annotated[int, typer.Option(min=0, help="Rows whose models are explained in words.")] = 0,
+    options: Annotated[
+        bool, typer.Option("--options", help="Look at the option chains of the best scan.options_max_symbols.")
+    ] = False,
+    fundamentals: Annotated[
+        bool, typer.Option("--fundamentals", help="Fetch company figures of the best scan.fundamentals_max_symbols.")
+    ] = False,
     save: Annotated[str, typer.Option(help="Keep the scan under this name and show what changed since.")] = "",
     out: Annotated[Path | None, typer.Option(help="File to write: .parquet, .csv or .json.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went.")] = False,
@@ -72,6 +79,8 @@ def scan(
         scanned, told = _run(
             settings, changes, phases, (universe, as_of.date() if as_of else None), engine, address, lazy, incremental
         )
+        if options or fundamentals:
+            scanned, told = _closer(settings, scanned, told, phases, (options, fundamentals, universe))
         words = _words(scanned, explain if settings.scan.use_explainability else 0)
         progress.update(PHASES, PHASES)
     changed = _kept(scanned, save, out)
@@ -121,11 +130,11 @@ def _run(
         from tapeline.scan.incremental import scan_by_step
         from tapeline.scan.lazy import scan_lazily
         from tapeline.scan.market import run_scan
-        from tapeline.scan.own import NOTHING, load_own
+        from tapeline.scan.own import load_wanted
     with phases("read data"):
         history = load_history(*data)
-        own = load_own(Path(settings.scan.plugins)) if settings.scan.plugins else NOTHING
-        wanted = _changed(own.settings(settings.scan), changes)  # the command line has the last word
+        by_strategy, own = load_wanted(settings.scan)
+        wanted = _changed(by_strategy, changes)  # the command line has the last word
     run = scan_by_step if incremental else scan_lazily if lazy else run_scan
     with open_engine(engine, address, n_symbols=len(history.grid.symbols)) as chosen:
         where: dict[str, Any] = {"going": chosen.columns} if incremental else {"read": chosen.read}
@@ -137,6 +146,27 @@ def _run(
     told |= {"scored": found.n_scored, "excluded": len(found.exclusions), "abstained": found.n_abstained}
     drifted = scanned.forecast.drifted() if scanned.forecast is not None else ()
     return scanned, told | {"left_out": found.left_out, "notes": found.notes, "drifted": drifted}
+
+
+def _closer(
+    settings: Config,
+    scanned: Scanned,
+    told: dict[str, Any],
+    phases: _Phases,
+    asked: tuple[bool, bool, Path | None],
+) -> tuple[Scanned, dict[str, Any]]:
+    """Return the scan with what the second stage found of its candidates, and what is told of it."""
+    with phases("options, companies"):
+        import anyio
+
+        from tapeline.cli.closer import Wish, look
+
+        options, companies, universe = asked
+        candidates = scanned.result.candidates
+        wish = Wish(options, companies, dt.date.fromisoformat(told["day"]), universe)
+        found = anyio.run(look, settings, os.environ, candidates, wish)
+    result = replace(scanned.result, more=found.columns(candidates))
+    return replace(scanned, result=result), told | {"missing": found.missing}
 
 
 def _words(scanned: Scanned, rows: int) -> list[str]:
@@ -174,7 +204,7 @@ def _show(scanned: Scanned, told: dict[str, Any], words: list[str], changed: Dif
         made = ", ".join(f"{name} {points:+.2f}" for name, points in parts)
         table.add_row(str(row["rank"]), row["symbol"], row["sector"], f"{row['score']:+.3f}", *prices, models, made)
     console.print(table)
-    for line in [*words, *_remarks(found.notes, told, changed)]:
+    for line in [*words, *_closer_words(found.rows()), *_remarks(found.notes, told, changed)]:
         typer.echo(line)
     reasons = Counter(str(each.kind) for each in found.exclusions.values())
     for symbol, each in list(found.exclusions.items())[:SHOWN]:
@@ -182,6 +212,17 @@ def _show(scanned: Scanned, told: dict[str, Any], words: list[str], changed: Dif
     if len(found.exclusions) > SHOWN:
         rest = ", ".join(f"{count} {kind}" for kind, count in sorted(reasons.items()))
         typer.echo(f"  ... {len(found.exclusions)} left out in all: {rest}")
+
+
+def _closer_words(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line of each candidate's option and one of its company, where they were looked at."""
+    for row in rows:
+        if "option_note" in row:
+            yield f"{row['symbol']}: {row['option'] or 'no option'}: {row['option_note']}"
+        if "company_note" in row:
+            figures = (("P/E", "pe_ratio"), ("growth %", "revenue_growth_pct"), ("margin %", "profit_margin_pct"))
+            known = [f"{name} {row[key]:.1f}" for name, key in figures if row[key] is not None]
+            yield f"{row['symbol']}: company: {', '.join([*known, row['company_note']])}"
 
 
 def _remarks(notes: tuple[str, ...], told: dict[str, Any], changed: Difference | None) -> Iterator[str]:
@@ -192,6 +233,8 @@ def _remarks(notes: tuple[str, ...], told: dict[str, Any], changed: Difference |
         yield f"the market has drifted from what training saw in: {', '.join(told['drifted'])}"
     if told["left_out"]:
         yield f"partial: the time budget left out {', '.join(told['left_out'])}"
+    for reason, count in told.get("missing", {}).items():
+        yield f"{count} without an answer: {reason}"
     if told["engine"] == "ray":
         yield f"ray: started in {told['ray_start_s']} s, workers busy {told['ray_worker_busy_pct']} %"
     if changed is not None:

@@ -43,7 +43,8 @@ class Contract:
 class Rules:
     """What a contract must be. Bands are inclusive; an unknown percentile is let pass, anything else unknown is not.
 
-    A least open interest of 0 asks for none: a chain whose source does not tell it can then be judged.
+    Candidates are to be bought, so the delta is a call's. A least open interest of 0 asks for none: a chain whose
+    source does not tell it can then be judged.
     """
 
     days: tuple[float, float] = (30.0, 60.0)
@@ -98,7 +99,7 @@ def refusal(contract: Contract, rules: Rules) -> str:
         return f"open interest below {rules.min_open_interest:g}"
     if not contract.spread_pct <= rules.max_spread_pct:
         return f"spread above {rules.max_spread_pct:g} %, or one side missing"
-    if not rules.delta[0] <= abs(contract.delta) <= rules.delta[1]:
+    if not rules.delta[0] <= contract.delta <= rules.delta[1]:
         return f"delta outside {rules.delta[0]:g} to {rules.delta[1]:g}"
     if contract.iv_percentile > rules.max_iv_percentile:
         return f"implied volatility above its {rules.max_iv_percentile:g}th percentile"
@@ -133,7 +134,7 @@ def _score(contract: Contract, price: float, rules: Rules) -> float:
     near = max(0.0, 1.0 - abs(contract.strike / price - 1.0) / 0.07)
     return (
         0.30 * (1.0 - contract.spread_pct / rules.max_spread_pct)
-        + 0.25 * _amid(abs(contract.delta), rules.delta)
+        + 0.25 * _amid(contract.delta, rules.delta)
         + 0.20 * _amid(contract.days_to_expiry, rules.days)
         + 0.15 * calm
         + 0.10 * near
