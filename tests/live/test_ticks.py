@@ -177,6 +177,53 @@ def test_a_pattern_is_told_once_with_an_id_that_follows_from_its_bar(
     assert [(alert.id, alert.values["side"]) for alert in found] == [(f"A:{pattern}:{bar_ns}", side)]
 
 
+def fires(closes: list[float], volumes: list[float], pattern: str, n_ticks: int) -> list[Any]:
+    """Return the sides of a pattern in the last bar, when that bar has ``n_ticks`` ticks of volume 1 at its close."""
+    last_ns = START_NS + (len(closes) - 1) * MINUTE_NS
+    burst = [("A", last_ns + k * NS_PER_S // 10, closes[-1], 1.0) for k in range(n_ticks)]
+    prints = [*minutes(closes[:-1], volumes), *burst, ("Z", last_ns + MINUTE_NS, 1.0, 1.0)]
+    _, alerts, _ = run(prints, [])
+    return [
+        alert.values["side"]
+        for alert in alerts
+        if alert.values["pattern"] == pattern and alert.values["bar_ns"] == last_ns
+    ]
+
+
+FALLING, RISING = [97.0, 96.0, 96.1, 96.2, 96.3], [103.0, 104.0, 103.9, 103.8, 103.7]
+THIN = [*[100.0] * 16, 40.0, 40.0, 160.0, 160.0]
+"""Volumes of the twenty bars before the last, 100 on average; those of the leg lean against its price."""
+
+
+@pytest.mark.parametrize(
+    ("closes", "volumes", "pattern", "n_ticks", "side"),
+    [
+        # panic makes 1.5 of the usual 100 to 2.7
+        ([*QUIET[:20], *FALLING], [100.0] * 4 + THIN, "volume_price_divergence", 270, "up"),
+        ([*QUIET[:20], *RISING], [100.0] * 4 + THIN, "volume_price_divergence", 270, "down"),
+        # a low volatility makes 1.6 to a hair above 1.28
+        ([*QUIET, 100.01], [100.0] * 25, "hidden_accumulation", 129, "up"),
+    ],
+)
+def test_a_pattern_of_volume_fires_at_its_threshold_and_not_one_tick_short(
+    closes: list[float], volumes: list[float], pattern: str, n_ticks: int, side: str
+) -> None:
+    assert fires(closes, volumes, pattern, n_ticks) == [side]
+    assert fires(closes, volumes, pattern, n_ticks - 1) == []
+
+
+def test_accumulation_that_is_not_hidden_any_more_is_none() -> None:
+    quiet = [*QUIET, 100.01]
+    assert fires(quiet, [100.0] * 25, "hidden_accumulation", 160) == ["up"]
+    assert fires(quiet, [100.0] * 25, "hidden_accumulation", 161) == []
+    assert fires([*QUIET, 100.2], [100.0] * 25, "hidden_accumulation", 160) == []  # the price has moved
+
+
+def test_a_leg_whose_volume_goes_with_its_price_diverges_from_nothing() -> None:
+    with_it = [*THIN[:16], 160.0, 160.0, 40.0, 40.0]
+    assert fires([*QUIET[:20], *FALLING[:4], 95.9], [100.0] * 4 + with_it, "volume_price_divergence", 400) == []
+
+
 def test_a_quiet_tape_raises_no_alert() -> None:
     closes = [*QUIET, *QUIET]
     _, alerts, _ = run(minutes(closes, [100.0] * len(closes)), [])
