@@ -122,6 +122,17 @@ async def test_only_the_window_is_replayed(server: tuple[str, ValkeyLaneStore]) 
     assert nothing == Replayed("late", digest=nothing.digest)
 
 
+async def test_the_ingress_keeps_the_ticks_since_a_moment_and_all_that_is_not_routed(
+    server: tuple[str, ValkeyLaneStore],
+) -> None:
+    _, store = server
+    await write(store, tape())
+    ingress = ValkeyIngress(store)
+    await store._reply(store._client.hset(keys.ROUTER, keys.APPLIED_ID, f"{FIRST_MS + 7}-0"))
+    assert await ingress.trim(100_000, FIRST_MS + 3) == 3
+    assert await ingress.trim(100_000, FIRST_MS + 500) == 5
+
+
 async def test_what_a_replay_has_not_read_is_not_trimmed_and_a_killed_one_holds_nothing(
     server: tuple[str, ValkeyLaneStore],
 ) -> None:

@@ -13,7 +13,16 @@ from tests.streams.toys import entries_of
 from tapeline.core.errors import ConfigError, Unavailable
 from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.memory import MemoryLaneStore
-from tapeline.streams.store import BEGINNING, Commit, DeadLetter, LaneStore, LeaseLost, id_key
+from tapeline.streams.store import (
+    BEGINNING,
+    Commit,
+    DeadLetter,
+    LaneStore,
+    LeaseLost,
+    days_before,
+    id_before,
+    id_key,
+)
 from tapeline.streams.valkey import connect
 
 pytestmark = pytest.mark.anyio
@@ -171,6 +180,21 @@ async def test_trimming_never_passes_the_snapshot(store: LaneStore) -> None:
     assert await store.trim(0, 5) == 0
     assert await store.trim(0, 2) == 3
     assert [i for i, _ in entries_of(await store.read(0, BEGINNING, count=9, block_s=0.0))] == ids[3:]
+
+
+async def test_what_came_before_a_moment_goes_when_it_is_inside_the_snapshot(store: LaneStore) -> None:
+    ids = await store.publish(0, [{b"a": b"1"}] * 4, None)
+    first_ms, last_ms = id_key(ids[0])[0], id_key(ids[-1])[0]
+    await store.lease(0, "me", 30.0)
+    await store.commit(0, "me", Commit(BEGINNING, ids[1], parts={"s": b"s"}))
+    assert await store.trim(0, 10, first_ms) == 0
+    assert await store.trim(0, 10, last_ms + 1) == 2
+    assert [i for i, _ in entries_of(await store.read(0, BEGINNING, count=9, block_s=0.0))] == ids[2:]
+
+
+def test_days_are_counted_back_from_an_entry() -> None:
+    assert days_before("864000000-7", 5.0) == 432_000_000
+    assert (days_before("5-0", 5.0), id_before(0)) == (0, BEGINNING)
 
 
 async def test_closed_bars_go_once_they_are_in_the_journal(store: LaneStore) -> None:

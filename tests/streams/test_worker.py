@@ -33,7 +33,7 @@ from tapeline.streams.lane_task import POISON_WINDOW, LaneTask, PoisonedLane
 from tapeline.streams.lanes import Publisher
 from tapeline.streams.memory import MemoryLaneStore
 from tapeline.streams.processor import Processor
-from tapeline.streams.store import BEGINNING, LeaseLost
+from tapeline.streams.store import BEGINNING, LeaseLost, days_before
 
 N_FRAMES = 8
 
@@ -311,6 +311,24 @@ def test_a_long_lane_is_trimmed_behind_its_snapshot() -> None:
         assert len((await closed_bytes(store))[0]) == 1100
 
     seeded_run(main)
+
+
+def test_a_lane_keeps_the_ticks_of_its_last_days() -> None:
+    asked: list[int] = []
+
+    class Asked(MemoryLaneStore):
+        async def trim(self, lane: int, max_entries: int, since_ms: int = 0) -> int:
+            asked.append(since_ms)
+            return await super().trim(lane, max_entries, since_ms)
+
+    async def main() -> str:
+        store = Asked()
+        await store.publish(0, [frames.to_fields(frame_of(0, ("A",)))], None)
+        await drain(store, counter, msgspec.structs.replace(CONFIG, tick_days=2.0), "one")
+        return (await store.progress(0)).applied_id
+
+    newest = seeded_run(main)
+    assert asked[-1] == days_before(newest, 2.0) > 0
 
 
 def test_single_ticks_and_frames_share_a_lane() -> None:

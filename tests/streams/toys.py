@@ -169,9 +169,9 @@ class BreakingStore(MemoryLaneStore):
         """Give a lane back, or break."""
         await self._breakable(super().release(lane, token))
 
-    async def trim(self, lane: int, max_entries: int) -> int:
+    async def trim(self, lane: int, max_entries: int, since_ms: int = 0) -> int:
         """Trim, or break."""
-        return await self._breakable(super().trim(lane, max_entries))
+        return await self._breakable(super().trim(lane, max_entries, since_ms))
 
     async def count_failure(self, lane: int, token: str, entry_id: str) -> int:
         """Count, or break."""

@@ -21,7 +21,7 @@ from tapeline.streams.blocks import Block, reply_of
 from tapeline.streams.layout import Layout
 from tapeline.streams.memory import MemoryLaneStore, Stream
 from tapeline.streams.server import as_text
-from tapeline.streams.store import BEGINNING, DeadLetter, LeaseLost, id_key
+from tapeline.streams.store import BEGINNING, DeadLetter, LeaseLost, id_before, id_key
 from tapeline.streams.valkey import ValkeyLaneStore
 
 GROUP = "tapeline"
@@ -125,8 +125,10 @@ class Ingress(Protocol):
         """
         ...
 
-    async def trim(self, max_entries: int) -> int:
-        """Drop what is routed, and what every other group has done with, when the stream is longer than that."""
+    async def trim(self, max_entries: int, since_ms: int = 0) -> int:
+        """Drop what is routed, and what every other group has done with: all of it when the stream is longer than
+        ``max_entries``, else what came before ``since_ms`` of the server's clock.
+        """
         ...
 
     async def read_dead(self, after: str, *, count: int) -> list[DeadLetter]:
@@ -229,10 +231,11 @@ class MemoryIngress:
         await anyio.lowlevel.checkpoint()
         return 0
 
-    async def trim(self, max_entries: int) -> int:
+    async def trim(self, max_entries: int, since_ms: int = 0) -> int:
         """See ``Ingress``."""
         await anyio.lowlevel.checkpoint()
-        return self._stream.drop_upto(self._offset) if len(self._stream.entries) > max_entries else 0
+        is_long = len(self._stream.entries) > max_entries
+        return self._stream.drop_upto(self._offset if is_long else min(self._offset, id_before(since_ms), key=id_key))
 
     async def read_dead(self, after: str, *, count: int) -> list[DeadLetter]:
         """See ``Ingress``."""
@@ -325,9 +328,13 @@ class ValkeyIngress:
         """See ``Ingress``."""
         return await self._store.acknowledge_left(keys.INGRESS, GROUP, token, idle_s, count)
 
-    async def trim(self, max_entries: int) -> int:
+    async def trim(self, max_entries: int, since_ms: int = 0) -> int:
         """See ``Ingress``."""
-        return await self._store.trim_ingress(keys.INGRESS, await self._offset(), max_entries)
+        offset = await self._offset()
+        gone = await self._store.trim_ingress(keys.INGRESS, offset, max_entries)
+        if since_ms > 0:
+            gone += await self._store.trim_ingress(keys.INGRESS, min(offset, id_before(since_ms), key=id_key), 0)
+        return gone
 
     async def read_dead(self, after: str, *, count: int) -> list[DeadLetter]:
         """See ``Ingress``."""

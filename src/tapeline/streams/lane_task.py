@@ -20,7 +20,7 @@ from tapeline.core.errors import BadMessage, TapelineError
 from tapeline.streams.blocks import Block, Run
 from tapeline.streams.effects import EntryEffects, letter_of_entry, to_effects, warn_of_letters
 from tapeline.streams.processor import LaneOutput, Processor, ProcessorFactory, TicksOutput
-from tapeline.streams.store import Commit, DeadLetter, LaneStore, id_key
+from tapeline.streams.store import Commit, DeadLetter, LaneStore, days_before, id_key
 from tapeline.streams.ticks import TickRows
 from tapeline.streams.witness import Witness
 
@@ -281,4 +281,5 @@ class LaneTask:
         self._unsaved_rows = self._unsaved_entries = 0
         self._saved_s = anyio.current_time()
         self.counts.snapshots += 1
-        await self._store.trim(self._lane, self._config.max_entries)
+        since_ms = days_before(self._applied_id, self._config.tick_days)
+        await self._store.trim(self._lane, self._config.max_entries, since_ms)

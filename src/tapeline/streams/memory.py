@@ -22,6 +22,7 @@ from tapeline.streams.store import (
     Entry,
     LaneProgress,
     Saved,
+    id_before,
     id_key,
     layout_error,
     lease_error,
@@ -272,11 +273,14 @@ class MemoryLaneStore:
             raise lease_error(lane, here.holder())
         return here
 
-    async def trim(self, lane: int, max_entries: int) -> int:
+    async def trim(self, lane: int, max_entries: int, since_ms: int = 0) -> int:
         """See ``LaneStore``."""
         await anyio.lowlevel.checkpoint()
         here = self.lane(lane)
-        return here.rows.drop_upto(here.saved.snapshot_id) if len(here.rows.entries) > max_entries else 0
+        upto = here.saved.snapshot_id
+        if len(here.rows.entries) <= max_entries:
+            upto = min(upto, id_before(since_ms), key=id_key)
+        return here.rows.drop_upto(upto)
 
     async def trim_closed(self, lane: int, upto: str) -> int:
         """See ``LaneStore``."""

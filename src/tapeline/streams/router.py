@@ -23,7 +23,7 @@ from tapeline.streams.blocks import Block, Run
 from tapeline.streams.effects import letter_of_entry
 from tapeline.streams.ingress import Ingress, Route
 from tapeline.streams.lanes import lane_of
-from tapeline.streams.store import DeadLetter, LeaseLost, id_key
+from tapeline.streams.store import DeadLetter, LeaseLost, days_before, id_key
 from tapeline.streams.ticks import TickRows
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Router:
             if anyio.current_time() - self._renewed_s > self._config.lease_s / ROUNDS_PER_LEASE:
                 if not await self._renew() or await self._ingress.layout() != layout:
                     return
-                await self._ingress.trim(self._config.max_entries)
+                await self._ingress.trim(self._config.max_entries, days_before(offset, self._config.tick_days))
                 await self._ingress.tidy(self._token, idle_s=CLAIM_IDLE_S, count=self._config.batch_size)
             block = await self._ingress.read(offset, count=count, block_s=IDLE_BLOCK_S)
             if not len(block):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tapeline.core.errors import TapelineError
+from tapeline.core.types import DAY_S
 from tapeline.streams.blocks import Block
 from tapeline.streams.layout import Layout
 
@@ -50,6 +51,16 @@ def id_key(entry_id: str) -> tuple[int, int]:
     """Return a stream id as numbers that compare in stream order."""
     milliseconds, _, sequence = entry_id.partition("-")
     return int(milliseconds), int(sequence or 0)
+
+
+def id_before(moment_ms: int) -> str:
+    """Return the last id of the entries that came before a moment of the server's clock."""
+    return f"{moment_ms - 1}-{2**63}" if moment_ms > 0 else BEGINNING
+
+
+def days_before(entry_id: str, days: float) -> int:
+    """Return the moment in milliseconds that lies ``days`` before an entry came; 0 for none."""
+    return max(0, id_key(entry_id)[0] - round(days * DAY_S * 1000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +261,10 @@ class LaneStore(Protocol):
         """Count that the processor failed on an entry; return how often so far. ``LeaseLost`` as in ``commit``."""
         ...
 
-    async def trim(self, lane: int, max_entries: int) -> int:
-        """Drop entries inside the snapshot when the lane is longer than ``max_entries``; return how many went."""
+    async def trim(self, lane: int, max_entries: int, since_ms: int = 0) -> int:
+        """Drop entries inside the snapshot: all when the lane is longer than ``max_entries``, else those that came
+        before ``since_ms`` of the server's clock; return how many went.
+        """
         ...
 
     async def trim_closed(self, lane: int, upto: str) -> int:

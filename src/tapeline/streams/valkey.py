@@ -23,6 +23,8 @@ from tapeline.streams.store import (
     LaneProgress,
     LeaseLost,
     Saved,
+    id_before,
+    id_key,
     layout_error,
     lease_error,
     moved_error,
@@ -200,12 +202,14 @@ class ValkeyLaneStore(Server):
         reply = await self.run(self._count_failure, [keys.lease(lane), keys.state(lane)], [token, entry_id])
         return int(_check(lane, reply))
 
-    async def trim(self, lane: int, max_entries: int) -> int:
+    async def trim(self, lane: int, max_entries: int, since_ms: int = 0) -> int:
         """See ``LaneStore``."""
-        if await self._reply(self._at(keys.rows(lane)).xlen(keys.rows(lane))) <= max_entries:
+        is_long = await self._reply(self._at(keys.rows(lane)).xlen(keys.rows(lane))) > max_entries
+        if not is_long and since_ms <= 0:
             return 0
-        snapshot_id = as_text(await self._reply(self._at(keys.rows(lane)).hget(keys.state(lane), keys.SNAPSHOT_ID)))
-        return await self.trim_upto(keys.rows(lane), snapshot_id or BEGINNING)
+        found = await self._reply(self._at(keys.rows(lane)).hget(keys.state(lane), keys.SNAPSHOT_ID))
+        upto = as_text(found) or BEGINNING
+        return await self.trim_upto(keys.rows(lane), upto if is_long else min(upto, id_before(since_ms), key=id_key))
 
     async def trim_closed(self, lane: int, upto: str) -> int:
         """See ``LaneStore``."""

@@ -25,6 +25,9 @@ class StreamsConfig(Section, frozen=True):
     """A lane whose owner is silent this long is taken over; well under the 5 s that are promised."""
     max_entries: Annotated[int, Meta(ge=1000)] = 100_000
     """Entries kept per lane; trimming never passes what is applied."""
+    tick_days: Positive = 5.0
+    """Days that applied ticks stay in the lanes and on the ingress for a replay, counted back from the newest; fewer
+    where max_entries are reached before."""
     snapshot_s: Positive = 1.0
     """Longest time between two snapshots of a lane under load."""
     hot_s: Positive = 0.25
