@@ -35,15 +35,33 @@ class ClosedReader:
     store
         Where the lanes live.
     n_lanes
-        How many there are.
+        How many there are; when that changes, it is noticed at the next ``read_until``.
     offsets
         lane -> id of the last entry that is already in the journal.
     """
 
     def __init__(self, store: LaneStore, n_lanes: int, offsets: Mapping[int, str] | None = None) -> None:
         self._store = store
-        self.offsets: dict[int, str] = {lane: (offsets or {}).get(lane, BEGINNING) for lane in range(n_lanes)}
-        self._as_of_ns = dict.fromkeys(range(n_lanes), 0)
+        self._known = dict(offsets or {})
+        self._n_lanes = n_lanes
+        self.offsets: dict[int, str] = {}
+        self._as_of_ns: dict[int, int] = {}
+        self._widen(n_lanes)
+
+    def _widen(self, n_lanes: int) -> None:
+        for lane in range(len(self.offsets), n_lanes):
+            self.offsets[lane], self._as_of_ns[lane] = self._known.get(lane, BEGINNING), 0
+
+    async def _follow(self) -> list[ClosedBatch]:
+        """Go by the number of lanes there is now; return what lanes that are none any more had still to say."""
+        layout = await self._store.layout()
+        self._n_lanes = layout.lanes or self._n_lanes
+        self._widen(max(layout.widest, self._n_lanes))
+        found: list[ClosedBatch] = []
+        for lane in range(self._n_lanes, len(self.offsets)):
+            while batches := await self.read(lane):
+                found += batches
+        return found
 
     async def read(self, lane: int, *, count: int = 100, block_s: float = 0.0) -> list[ClosedBatch]:
         """Return what a lane closed since the last call, waiting at most ``block_s`` real seconds for it."""
@@ -69,11 +87,12 @@ class ClosedReader:
         found: list[ClosedBatch] = []
         try:
             with anyio.fail_after(timeout_s):
-                for lane in self.offsets:
+                found += await self._follow()
+                for lane in range(self._n_lanes):
                     while self._as_of_ns[lane] < as_of_ns:
                         found.extend(await self.read(lane, block_s=0.25))
         except BaseException as error:
-            late = ", ".join(str(lane) for lane, reached_ns in self._as_of_ns.items() if reached_ns < as_of_ns)
+            late = ", ".join(str(lane) for lane in range(self._n_lanes) if self._as_of_ns[lane] < as_of_ns)
             self.offsets, self._as_of_ns = before  # what was found is handed to nobody: it will be read again
             if isinstance(error, TimeoutError):
                 raise Unavailable(f"no worker has closed the bars of lane {late} within {timeout_s:.0f} s") from error

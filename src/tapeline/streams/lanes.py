@@ -8,16 +8,23 @@ judge, and revisions of old bars pass like new ones.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import anyio
 import msgspec
 import numpy as np
 
+from tapeline.core.errors import Unavailable
 from tapeline.core.types import BarFrame
 from tapeline.streams import frames
-from tapeline.streams.store import LaneStore
+from tapeline.streams.store import LaneStore, LayoutMoved
 
+CHANGE_LIMIT_S = 120.0
+"""Longest wait, in real seconds, for a change of the number of lanes under way."""
+_LOOK_EVERY_S = 0.05
+
+Index = np.ndarray[tuple[int], np.dtype[np.intp]]
 Underlying = Callable[[str], str]
 """Names the underlying of a symbol, so that an option shares its lane."""
 
@@ -46,6 +53,19 @@ class _Note(msgspec.Struct, frozen=True):
         return self.behind.get(symbol, self.usual_ns)
 
 
+def join_notes(notes: Sequence[bytes | None]) -> bytes | None:
+    """Return one note that is true of every symbol, whichever lane it had; None where nobody wrote one.
+
+    Lanes may differ where a publisher died between two: the earliest mark counts, and what is asked for again changes
+    nothing.
+    """
+    told = [_Note.read(note) for note in notes]
+    if all(note is None for note in notes):
+        return None
+    behind = {symbol: mark_ns for note in told for symbol, mark_ns in note.behind.items()}
+    return msgspec.msgpack.encode(_Note(min(note.usual_ns for note in told), behind))
+
+
 class Publisher:
     """Splits frames by lane and appends them.
 
@@ -65,6 +85,7 @@ class Publisher:
         self._underlying = underlying
         self._lane_by_symbol: dict[str, int] = {}
         self._watermark_ns: dict[int, int] = {}
+        self._epoch = 0
 
     async def open(self) -> int | None:
         """Claim the lanes; return up to when every lane has all that was asked for, or None for a fresh store.
@@ -72,6 +93,22 @@ class Publisher:
         The poller restarts from there: a frame that reached only some lanes is published to all again.
         """
         await self._store.claim_lanes(self.n_lanes)
+        return await self._follow()
+
+    async def _follow(self) -> int | None:
+        """Go by the layout there is, once no change is under way; return as ``open`` does."""
+        limit_s = anyio.current_time() + CHANGE_LIMIT_S
+        while (layout := await self._store.layout()).is_changing:
+            if anyio.current_time() > limit_s:
+                raise Unavailable(
+                    f"the change to {layout.next_lanes} lanes has not ended within {CHANGE_LIMIT_S:.0f} s; end it with "
+                    f"`tapeline lanes --set {layout.next_lanes}`"
+                )
+            await anyio.sleep(_LOOK_EVERY_S)  # a change is a physical fact, also in a replay
+        self._epoch = layout.epoch
+        if layout.lanes and layout.lanes != self.n_lanes:
+            self.n_lanes = layout.lanes
+            self._lane_by_symbol.clear()
         marks = [await self._store.watermark(lane) for lane in range(self.n_lanes)]
         known = {lane: mark for lane, mark in enumerate(marks) if mark is not None}
         self._watermark_ns = known
@@ -98,20 +135,30 @@ class Publisher:
         -------
         lane -> id of its last entry. The worker has done with the frame once the lane's applied id reaches it.
         """
-        lanes = self._lanes_of(frame.symbols)
-        notes = self._notes(marks) if marks is not None else ()
         ids: dict[int, str] = {}
+        while True:
+            lanes = self._lanes_of(frame.symbols)
+            try:
+                await self._publish(frame, lanes, marks, ids)
+            except LayoutMoved:  # what some lanes took before is theirs; the rest goes out by the new layout
+                frame = frame.take(~np.isin(lanes, list(ids)))
+                ids.clear()
+                await self._follow()
+            else:
+                return ids
+
+    async def _publish(
+        self, frame: BarFrame, lanes: Index, marks: Mapping[str, int] | None, ids: dict[int, str]
+    ) -> None:
+        notes = self._notes(marks) if marks is not None else (None,) * self.n_lanes
         for lane in range(self.n_lanes):
             parts = [frames.to_fields(part) for part in _parts(frame.take(lanes == lane))]
             moved = frame.as_of_ns > self._watermark_ns.get(lane, 0)
             mark_ns = frame.as_of_ns if moved else None
-            if marks is None:
-                ids[lane] = (await self._store.publish(lane, parts, mark_ns))[-1]
-            else:
-                ids[lane] = (await self._store.publish(lane, parts, mark_ns, note=notes[lane]))[-1]
+            found = await self._store.publish(lane, parts, mark_ns, note=notes[lane], epoch=self._epoch)
+            ids[lane] = found[-1]
             if moved:
                 self._watermark_ns[lane] = frame.as_of_ns
-        return ids
 
     def _notes(self, marks: Mapping[str, int]) -> tuple[bytes, ...]:
         """Return each lane's note: the usual mark, and whose is another."""
@@ -128,7 +175,7 @@ class Publisher:
             lane = self._lane_by_symbol[symbol] = lane_of(symbol, self.n_lanes, self._underlying)
         return lane
 
-    def _lanes_of(self, symbols: tuple[str, ...]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    def _lanes_of(self, symbols: tuple[str, ...]) -> Index:
         known = self._lane_by_symbol
         for symbol in symbols:
             if symbol not in known:

@@ -19,6 +19,7 @@ from tapeline.streams.keys import (
     REASON,
     ROUTED_ID,
     SNAPSHOT_ID,
+    SWITCHED,
     TERM,
 )
 
@@ -185,4 +186,60 @@ redis.call('HSET', KEYS[2], '{APPLIED_ID.decode()}', ARGV[3])
 redis.call('HINCRBY', KEYS[2], '{ENTRIES_APPLIED.decode()}', ARGV[4])
 if ARGV[5] == '1' then redis.call('HSET', KEYS[2], '{SNAPSHOT_ID.decode()}', ARGV[3]) end
 return {{'ok', ''}}
+"""
+
+# KEYS: state.  ARGV: epoch.
+SHUT = f"return redis.call('HSET', KEYS[1], '{LAYOUT.decode()}', ARGV[1])"
+
+# KEYS: staged.  ARGV: (name, part) of the state.
+STAGE = """
+for n = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[n], ARGV[n + 1]) end
+return 1
+"""
+
+# KEYS: what is dropped.
+DROP = "return redis.call('DEL', unpack(KEYS))"
+
+# KEYS: state, snapshot, staged.  ARGV: epoch.
+FUTURE = f"""
+local switched = redis.call('HGET', KEYS[1], '{SWITCHED.decode()}') == ARGV[1]
+return redis.call('HGETALL', switched and KEYS[2] or KEYS[3])
+"""
+
+# KEYS: hot states.
+TAKE_HOT = """
+local found = {}
+for _, key in ipairs(KEYS) do
+  found[#found + 1] = redis.call('GET', key) or ''
+  found[#found + 1] = redis.call('PTTL', key)
+end
+return found
+"""
+
+# KEYS: hot states.  ARGV: value and life in ms of each.
+PUT_HOT = """
+for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[2 * i - 1], 'PX', ARGV[2 * i], 'NX') end
+return #KEYS
+"""
+
+# KEYS: state, snapshot, rows, closed, watermark, note, staged.
+# ARGV: epoch, "1" where symbols live, frame for the rows, frames for the closed, watermark, note; empty for none.
+SWITCH = f"""
+if redis.call('HGET', KEYS[1], '{SWITCHED.decode()}') == ARGV[1] then return 0 end
+redis.call('DEL', KEYS[2])
+if ARGV[2] == '1' and redis.call('EXISTS', KEYS[7]) == 1 then redis.call('RENAME', KEYS[7], KEYS[2]) end
+if ARGV[3] ~= '' then
+  local id = redis.call('XADD', KEYS[3], '*', '{FRAME.decode()}', ARGV[3])
+  redis.call('HSET', KEYS[1], '{SNAPSHOT_ID.decode()}', id, '{APPLIED_ID.decode()}', id)
+  redis.call('HINCRBY', KEYS[1], '{ENTRIES_APPLIED.decode()}', 1)
+  redis.call('HDEL', KEYS[1], '{FAILING_ID.decode()}', '{FAILURES.decode()}')
+  if ARGV[4] ~= '' then redis.call('XADD', KEYS[4], id, '{FRAME.decode()}', ARGV[4]) end
+end
+if ARGV[2] == '1' then
+  for i = 5, 6 do
+    if ARGV[i] == '' then redis.call('DEL', KEYS[i]) else redis.call('SET', KEYS[i], ARGV[i]) end
+  end
+end
+redis.call('HSET', KEYS[1], '{SWITCHED.decode()}', ARGV[1])
+return 1
 """

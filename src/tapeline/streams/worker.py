@@ -23,6 +23,7 @@ from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import Unavailable
 from tapeline.streams.ingress import Ingress, ValkeyIngress
 from tapeline.streams.lane_task import EntryFailed, LaneCounts, LaneTask, PoisonedLane
+from tapeline.streams.layout import lane_count_error
 from tapeline.streams.marks import Marks
 from tapeline.streams.processor import ProcessorFactory
 from tapeline.streams.router import Router
@@ -77,9 +78,11 @@ class Worker:
     _tasks: dict[int, LaneTask] = field(default_factory=dict)
     _stopping: anyio.Event = field(default_factory=anyio.Event)
     _rows_before: int = 0
+    _n_lanes: int = field(init=False)
     _witness: Witness = field(init=False)
 
     def __post_init__(self) -> None:
+        self._n_lanes = self.config.lanes  # until the store says otherwise
         self._witness = Witness(self.store, self.ingress, self.marks)
 
     @property
@@ -133,7 +136,7 @@ class Worker:
             watch.serve(self.config.metrics_port)
         while not self._stopping.is_set():
             try:
-                lanes = [await self.store.progress(lane) for lane in range(self.config.lanes)]
+                lanes = [await self.store.progress(lane) for lane in range(self._n_lanes)]
                 ingress = await self.ingress.progress() if self.ingress is not None else None
                 watch.tell(lanes, ingress, rows=self.rows, lost=self.lost, now_s=anyio.current_time())
             except Unavailable as error:
@@ -168,11 +171,12 @@ class Worker:
         """Renew what we own, give back what is too much, take what is free and due to us."""
         life_s = self.config.lease_s
         workers = await self.store.heartbeat(self.worker_id, life_s)
-        share = -(-self.config.lanes // workers)
+        self._n_lanes = (await self.store.layout()).lanes or self._n_lanes
+        share = -(-self._n_lanes // workers)
         for surplus, (lane, task) in enumerate(list(self._tasks.items())):
-            if surplus >= share or not await self.store.lease(lane, self.worker_id, life_s):
+            if surplus >= share or lane >= self._n_lanes or not await self.store.lease(lane, self.worker_id, life_s):
                 task.stop()
-        for lane in range(self.config.lanes):
+        for lane in range(self._n_lanes):
             if len(self._tasks) >= share:
                 break
             if lane not in self._tasks and await self.store.lease(lane, self.worker_id, life_s):
@@ -278,8 +282,8 @@ def serve_worker(
 
     Raises
     ------
-    Unavailable, ConfigError
-        When the server is not there at the start, or is laid out for another number of lanes.
+    Unavailable
+        When the server is not there at the start.
     PoisonedLane
         When most of a lane cannot be read.
     """
@@ -288,7 +292,7 @@ def serve_worker(
         unique_id = f"{worker_id}-{secrets.token_hex(4)}"
         async with connect(address) as store:
             await store.ping()
-            await store.claim_lanes(config.lanes)
+            await _lay_out(store, config.lanes)
             for warning in await store.check_durability():
                 log.warning("%s", warning)
             worker = Worker(store, factory, config, unique_id, hot_ttl_s, ValkeyIngress(store), marks)
@@ -303,6 +307,15 @@ def serve_worker(
             raise worker.poisoned
 
     anyio.run(main, backend="asyncio")
+
+
+async def _lay_out(store: LaneStore, n_lanes: int) -> None:
+    """Lay a fresh store out; of one that has lanes a worker takes those there are: it writes to none by itself."""
+    layout = await store.layout()
+    if not layout.lanes:
+        await store.claim_lanes(n_lanes)
+    elif layout.lanes != n_lanes:
+        log.warning("%s; this worker takes those there are", lane_count_error(layout, n_lanes))
 
 
 async def _stop_at_signal(signals: AsyncIterator[signal.Signals], worker: Worker) -> None:
