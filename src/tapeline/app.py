@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from tapeline.core.config.web import WebConfig
 from tapeline.core.errors import BadInput, ConfigError, PortInUse
 from tapeline.core.home import Home, NodeNote
 from tapeline.core.instruments import underlying_of
+from tapeline.core.instruments.expiry import calendar_of
 from tapeline.core.outcome import Outcome
 from tapeline.core.process import Child
 from tapeline.core.types import MINUTE_S, NS_PER_S
@@ -327,6 +329,8 @@ def _research(
 def work(config: Config, address: str, name: str, marks_path: Path) -> None:
     """Be a worker process: own lanes of the server at ``address`` until told to end; keep their marks in a folder."""
     load_wanted(config.scan)  # indicators of the user's own may be among those that are kept live
+    # A lane's first option needs the calendar: loaded beside the start, it holds up no other lane and no lease.
+    threading.Thread(target=calendar_of, args=("XNYS",), name="calendar").start()
     ttl_s, marks = config.live.hot_ttl_s, Marks(marks_path, address)
     serve_worker(address, name, config.streams, lambda _lane: LaneState(config.live), hot_ttl_s=ttl_s, marks=marks)
 

@@ -7,6 +7,7 @@ heeded. Refuses what does not expire, and what it knows no day or no hours of.
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from tapeline.core.errors import BadInput
@@ -50,6 +51,7 @@ def expiry_close_ns(instrument: Instrument) -> int:
     raise BadInput(f"the hours of {instrument.exchange} for {instrument.underlying} are not known")
 
 
+@lru_cache(maxsize=4096)  # the options of a chain share their days, and the calendar takes its time
 def _new_york_ns(day: dt.date, *, at_open: bool) -> int:
     calendar = calendar_of("XNYS")
     if calendar.knows(day):
