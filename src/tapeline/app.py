@@ -81,6 +81,7 @@ from tapeline.streams.node_workers import Workers
 from tapeline.streams.shelf import ValkeyShelf
 from tapeline.streams.store import LaneProgress, LaneStore
 from tapeline.streams.valkey import connect
+from tapeline.streams.witness import watch_losses
 from tapeline.streams.worker import serve_worker
 from tapeline.thesis.discovery import TalkSource
 from tapeline.thesis.talk import RedditTalk, YouTubeTalk
@@ -161,6 +162,7 @@ async def open_desk(
         asked = await open_vendors(stack, config, keys, environ, clock, model, replay=replay, state=state)
         async with anyio.create_task_group() as watching:
             watching.start_soon(workers.watch, say)
+            watching.start_soon(watch_losses, store, partial(board.show_trouble, "streams"))
             stream = _stream(config, home, keys, clock) if config.feed.stream else None
             about = load_about(config.replay.universe if replay else "")
             memory = IvMemory(home.path / "market" / "implied_volatility.json")

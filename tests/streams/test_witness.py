@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 from tests.streams.toys import Counter, frame_of, seeded_run
 
@@ -17,7 +18,7 @@ from tapeline.streams.keys import FRAME
 from tapeline.streams.marks import INGRESS, Mark, Marks
 from tapeline.streams.memory import MemoryLaneStore
 from tapeline.streams.store import BEGINNING, LaneProgress
-from tapeline.streams.witness import Loss, Witness, read_losses
+from tapeline.streams.witness import Loss, Witness, read_losses, watch_losses
 from tapeline.streams.worker import Worker
 
 CONFIG = StreamsConfig(lanes=1, batch_ms=1)
@@ -177,3 +178,34 @@ def test_a_loss_told_by_two_is_remembered_once_and_the_oldest_are_forgotten() ->
         assert len(await store.read_alerts(count=9)) == 3
 
     seeded_run(main)
+
+
+def test_losses_are_shown_as_they_are_found_also_after_the_server_was_away() -> None:
+    class Away(MemoryLaneStore):
+        is_away = False
+
+        async def read_losses(self, *, count: int) -> list[tuple[str, bytes]]:
+            if self.is_away:
+                raise Unavailable("away")
+            return await super().read_losses(count=count)
+
+    shown: list[str] = []
+
+    async def main() -> None:
+        store = Away()
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch_losses, store, shown.append)
+            await anyio.sleep(1.0)
+            for part in ("lane-0", "ingress"):
+                loss = Loss(part, "9-0", "8-0", "7-0", "7-1")
+                await store.tell_loss(loss.id, msgspec.json.encode(loss), most=9)
+                await anyio.sleep(5.0)
+                store.is_away = not store.is_away
+            await anyio.sleep(5.0)
+            group.cancel_scope.cancel()
+
+    seeded_run(main)
+    assert shown[0] == ""
+    assert shown[1].startswith("lost data: lane-0 was seen up to 9-0")
+    assert shown[-1].startswith("lost data (and 1 before): ingress was seen up to 9-0")
+    assert len(shown) == 3

@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from tapeline.core.errors import Unavailable
 from tapeline.streams.blocks import Block
 from tapeline.streams.ingress import Ingress
 from tapeline.streams.marks import INGRESS, Mark, Marks, lane_part
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 """Least time between two marks on disk: each is a sync."""
+SHOW_EVERY_S = 5.0
+"""Time within which a loss is shown."""
 MAX_LOSSES = 1_000
 """Losses that are remembered on the server."""
 
@@ -164,3 +167,19 @@ async def read_losses(store: LaneStore, *, count: int = 100) -> tuple[Loss, ...]
     """Return the newest losses, oldest first, each once."""
     found = dict(await store.read_losses(count=count))
     return tuple(msgspec.json.decode(payload, type=Loss) for payload in found.values())
+
+
+async def watch_losses(store: LaneStore, show: Callable[[str], None]) -> None:
+    """Show, until cancelled, what was lost: the newest loss and how many came before it; nothing while there is none.
+
+    It looks in real time, as whatever watches processes does.
+    """
+    while True:
+        try:
+            losses = await read_losses(store)
+        except Unavailable as error:
+            log.debug("losses are looked for again later: %s", error)
+        else:
+            before = f" (and {len(losses) - 1} before)" if len(losses) > 1 else ""
+            show(f"lost data{before}: {losses[-1].sentence}" if losses else "")
+        await anyio.sleep(SHOW_EVERY_S)
