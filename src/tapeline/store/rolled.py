@@ -28,10 +28,12 @@ ROLLS = f"timeframe_s < {DAY_S} AND feed <> '{IMPORTED}'"
 """Bars that are rolled: not a day's, which are few and come from a vendor's history, and not a person's own."""
 
 _JOURNAL = f"SELECT {_LIST}, make_timestamp_ns(event_ns)::DATE AS date FROM bars"
-# The highest revision is seen, of equal ones the first that came: those of a file were rolled before.
+# The highest revision is seen, of equal ones the first that came: those of a file were rolled before. Only a day that
+# has a file is looked through for what is there twice, so the days of the journal cost nothing more.
 _UNION = (
-    "SELECT * EXCLUDE (place) FROM (SELECT *, 1 AS place FROM ({journal}) UNION ALL SELECT {columns}, date, 0 AS place "
-    "FROM read_parquet('{files}', hive_partitioning = true, hive_types = {{'date': DATE}})) "
+    "{journal} WHERE event_ns // {day_ns} NOT IN ({days}) UNION ALL SELECT * EXCLUDE (place) FROM ("
+    "SELECT *, 1 AS place FROM ({journal} WHERE event_ns // {day_ns} IN ({days})) UNION ALL SELECT {columns}, date, "
+    "0 AS place FROM read_parquet('{files}', hive_partitioning = true, hive_types = {{'date': DATE}})) "
     "QUALIFY row_number() OVER (PARTITION BY date, timeframe_s, symbol, event_ns ORDER BY revision DESC, place) = 1"
 )
 
@@ -39,8 +41,10 @@ _UNION = (
 def show_bars(connection: DuckDBPyConnection, folder: Path) -> None:
     """Make the view ``every_bar``, which has a column ``date`` beside those of ``bars``; again after files changed."""
     query = _JOURNAL
-    if any(folder.glob("date=*/*.parquet")):
-        query = _UNION.format(journal=_JOURNAL, columns=_LIST, files=quoted(folder / "date=*" / "*.parquet"))
+    if found := rolled_days(folder):
+        days = ", ".join(str((day - _EPOCH).days) for day in found)
+        files = quoted(folder / "date=*" / "*.parquet")
+        query = _UNION.format(journal=_JOURNAL, day_ns=_DAY_NS, days=days, columns=_LIST, files=files)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW every_bar AS {query}")
 
 
@@ -75,9 +79,14 @@ def roll_day(connection: DuckDBPyConnection, folder: Path, day: dt.date) -> int:
     older = sorted(target.glob("*.parquet"))
     name = f"bars-{_number(older) + 1:04d}"
     part, whole = target / f"{name}.part", target / f"{name}.parquet"
+    start_ns = (day - _EPOCH).days * _DAY_NS
+    if older:
+        source = f"every_bar WHERE date = DATE '{day.isoformat()}'"
+    else:  # nothing to compare with
+        source = f"bars WHERE event_ns >= {start_ns} AND event_ns < {start_ns + _DAY_NS}"
     connection.execute(
-        f"COPY (SELECT {_LIST} FROM every_bar WHERE date = DATE '{day.isoformat()}' AND {ROLLS} "
-        f"ORDER BY timeframe_s, symbol, event_ns) TO '{quoted(part)}' (FORMAT parquet, COMPRESSION zstd)"
+        f"COPY (SELECT {_LIST} FROM {source} AND {ROLLS} ORDER BY timeframe_s, symbol, event_ns) "
+        f"TO '{quoted(part)}' (FORMAT parquet, COMPRESSION zstd)"
     )
     sync(part)
     part.rename(whole)
@@ -86,7 +95,6 @@ def roll_day(connection: DuckDBPyConnection, folder: Path, day: dt.date) -> int:
     for path in older:
         path.unlink()
     show_bars(connection, folder)
-    start_ns = (day - _EPOCH).days * _DAY_NS
     gone = connection.execute(
         f"DELETE FROM bars WHERE {ROLLS} AND event_ns >= ? AND event_ns < ?", [start_ns, start_ns + _DAY_NS]
     ).fetchall()
