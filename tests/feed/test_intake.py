@@ -46,13 +46,13 @@ class KeepingStore(MemoryLaneStore):
         self.told: list[tuple[str, int, float, int]] = []
         self.as_of_ns = 0
 
-    async def publish(self, lane, entries, watermark_ns, *, note=None):  # type: ignore[no-untyped-def]
+    async def publish(self, lane, entries, watermark_ns, *, note=None, epoch=None):  # type: ignore[no-untyped-def]
         for fields in entries:
             frame = frames.decode(fields[FRAME])
             minutes = ((frame.event_ns - OPEN_NS) // MINUTE_NS).tolist()
             self.told += zip(frame.symbols, minutes, frame.close.tolist(), frame.revision.tolist(), strict=True)
             self.as_of_ns = max(self.as_of_ns, frame.as_of_ns)
-        return await super().publish(lane, entries, watermark_ns, note=note)
+        return await super().publish(lane, entries, watermark_ns, note=note, epoch=epoch)
 
 
 @dataclass

@@ -58,9 +58,10 @@ class MortalStore(MemoryLaneStore):
         watermark_ns: int | None,
         *,
         note: bytes | None = None,
+        epoch: int | None = None,
     ) -> list[str]:
         self.reaper.pass_by()
-        ids = await super().publish(lane, entries, watermark_ns, note=note)
+        ids = await super().publish(lane, entries, watermark_ns, note=note, epoch=epoch)
         for fields in entries:
             frame = frames.decode(fields[FRAME])
             self.published.update(zip(frame.symbols, frame.event_ns.tolist(), strict=True))

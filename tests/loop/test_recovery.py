@@ -172,8 +172,8 @@ def test_a_frame_that_reached_one_lane_only_is_published_to_all_again(tmp_path: 
 async def _publish_to_lane_0(publisher: Publisher, frame: BarFrame) -> None:
     publish = publisher._store.publish
 
-    async def first_only(lane: int, *arguments: Any) -> list[str]:
-        return await publish(lane, *arguments) if lane == 0 else ["0-0"]
+    async def first_only(lane: int, *arguments: Any, **more: Any) -> list[str]:
+        return await publish(lane, *arguments, **more) if lane == 0 else ["0-0"]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publisher._store, "publish", first_only)
