@@ -339,6 +339,6 @@ def work(config: Config, address: str, name: str, marks_path: Path) -> None:
 
 async def lane_progress(address: str, home: Home) -> list[LaneProgress]:
     """Return where each lane of the node in ``home`` stands, asked at its stream server."""
-    lanes = load(home.settings_path, {}).config.streams.lanes
     async with connect(address) as store:
+        lanes = (await store.layout()).lanes or load(home.settings_path, {}).config.streams.lanes
         return [await store.progress(lane) for lane in range(lanes)]

@@ -117,3 +117,17 @@ def test_a_moment_that_is_none_is_refused(shell: Shell, moment: str, why: str) -
 
 def test_a_file_that_is_not_there_is_refused(shell: Shell) -> None:
     assert "there is no file" in shell.refuses("ticks", "load", "/no/such.csv", "--address", "/nowhere")
+
+
+@pytest.mark.process
+def test_the_number_of_lanes_is_set_at_a_server_and_at_a_stopped_home(
+    shell: Shell, server: tuple[BlockingPortal, str]
+) -> None:
+    _, address = server
+    assert json.loads(shell("lanes", "--set", "3", "--address", address, "--json").out) == {"lanes": 3, "changes": 0}
+    assert json.loads(shell("lanes", "--set", "5", "--address", address, "--json").out) == {"lanes": 5, "changes": 1}
+    assert len(json.loads(shell("lanes", "--address", address, "--json").out)["lanes"]) == 5
+    assert "set streams.lanes = 3" in shell.refuses("lanes", "--set", "3")  # nothing has run there
+    (shell.home / "valkey").mkdir(parents=True)
+    assert shell("lanes", "--set", "3").out.startswith("3 lanes")
+    assert shell("lanes", "--set", "2").out.startswith("2 lanes; set streams.lanes = 2")

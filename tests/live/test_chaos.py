@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 from tests.chaos import kills
 from tests.live.rows_of import PLAIN
@@ -95,20 +96,21 @@ async def test_real_deaths_of_worker_and_server_lose_and_double_nothing(anyio_ba
     assert disturbed == await anyio.to_thread.run_sync(undisturbed)  # trio cannot run inside asyncio
 
 
-def undisturbed() -> list[list[bytes]]:
+def undisturbed(parts: int = KILLS, n_lanes: int = CONFIG.lanes) -> list[list[bytes]]:
     """Return the closed bars of a run in memory."""
+    config = msgspec.structs.replace(CONFIG, lanes=n_lanes)
 
     async def main() -> list[list[bytes]]:
         store = MemoryLaneStore()
         ingress = MemoryIngress(store)
         async with anyio.create_task_group() as group:
-            start = partial(run_worker, store, lambda _: LaneState(PLAIN), CONFIG, "one", ingress=ingress)
+            start = partial(run_worker, store, lambda _: LaneState(PLAIN), config, "one", ingress=ingress)
             worker = await group.start(start)
-            for part in range(KILLS):
+            for part in range(parts):
                 await ingress.write(ticks(part))
             await settle(ingress, store)
             worker.stop()
-        return await closed_bytes(store)
+        return await closed_bytes(store, n_lanes)
 
     return seeded_run(main)
 

@@ -1,10 +1,11 @@
-"""``lanes`` shows where the ingress and every lane stand, once or again and again."""
+"""``lanes`` shows where the ingress and every lane stand, once or again and again, and changes how many there are."""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio
 import msgspec
@@ -12,6 +13,12 @@ import typer
 
 from tapeline.cli.process import stream_address
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
+from tapeline.core.config.load import load
+from tapeline.core.errors import BadInput
+from tapeline.core.home import default_home
+
+if TYPE_CHECKING:
+    from tapeline.streams.layout import Layout
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,12 +29,23 @@ def add_to(app: typer.Typer) -> None:
 def lanes(
     address: Annotated[str, typer.Option(help="Stream server; that of the node by default.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every second, until Ctrl-C.")] = False,
+    number: Annotated[
+        int | None,
+        typer.Option("--set", min=1, max=1024, help="Change the number of lanes; afterwards set streams.lanes to it."),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show owner, lag, rate and dead letters of the ingress and of every lane."""
+    """Show owner, lag, rate and dead letters of the ingress and of every lane; or change how many lanes there are.
+
+    A change drains the lanes and splits their state anew. It works with a node that runs, which goes on by itself, and
+    with one that is stopped. One that was killed half-way is ended by the same command.
+    """
     from tapeline.streams.letters import stream_progress
 
+    if number is not None:
+        _change(number, address, config, as_json=as_json)
+        return
     settings = load_settings(config).config
     where = address or stream_address(settings, os.environ)
     now = anyio.run(stream_progress, where)
@@ -49,12 +67,41 @@ def lanes(
             screen.update(_table(now, before, time.monotonic() - at_s), refresh=True)
 
 
+def _change(number: int, address: str, config: Path | None, *, as_json: bool) -> None:
+    """Change the number of lanes, and tell what remains to do."""
+    from tapeline.live.relane import change_lanes
+    from tapeline.streams.embedded import embedded_valkey
+
+    home, settings = default_home(os.environ), load_settings(config).config
+    running = home.read_note() is not None and not (address or settings.streams.redis_url or config)
+    if running:  # by what its workers go
+        settings = load(home.settings_path, {}).config
+
+    async def stopped() -> Layout:
+        async with embedded_valkey(home.valkey_path) as server:
+            return await change_lanes(str(server.socket_path), number, settings)
+
+    if address or settings.streams.redis_url or home.read_note() is not None:
+        layout = anyio.run(change_lanes, address or stream_address(settings, os.environ), number, settings)
+    elif home.valkey_path.is_dir():
+        with home.claim():
+            layout = anyio.run(stopped)
+    else:
+        raise BadInput(f"nothing has run in {home.path} yet: set streams.lanes = {number} before it does")
+    if as_json:
+        typer.echo(msgspec.json.encode({"lanes": layout.lanes, "changes": layout.epoch}).decode())
+        return
+    typer.echo(f"{layout.lanes} lanes; set streams.lanes = {layout.lanes} before the node starts again")
+
+
 def _table(now: Any, before: Any, seconds: float) -> Any:
     from rich.table import Table
 
     table = Table("stream", "owner", "waiting", "kept", "per second", "dead", "applied")
     parts = [("ingress", now[0], before[0] if before else None)]
-    parts += [(str(lane.lane), lane, before[1][i] if before else None) for i, lane in enumerate(now[1])]
+    parts += [
+        (str(lane.lane), lane, before[1][i] if before and i < len(before[1]) else None) for i, lane in enumerate(now[1])
+    ]
     for name, here, then in parts:
         done = (then.lag - here.lag + _added(here, then)) / seconds if then else float("nan")
         rate = f"{done:,.0f}" if done == done else "-"

@@ -67,7 +67,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 async def summarise(desk: Desk, book: Book, wall_s: float) -> Summary:
     """Count what the session did."""
     tally = book.tally
-    lanes = [await desk.store.progress(lane) for lane in range(desk.config.streams.lanes)]
+    n_lanes = (await desk.store.layout()).widest or desk.config.streams.lanes
+    lanes = [await desk.store.progress(lane) for lane in range(n_lanes)]
     tally.errors += [f"lane {lane.lane} holds {lane.dead} dead letters" for lane in lanes if lane.dead]
     equity = book.portfolio.equity(book.prices)
     return Summary(
