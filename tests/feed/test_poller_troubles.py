@@ -70,6 +70,34 @@ def test_late_trades_come_as_a_revision_half_a_minute_later_and_nothing_else_doe
     _poll(main)
 
 
+def test_what_was_told_before_a_restart_is_read_again_after_it_and_only_what_has_changed_is_said() -> None:
+    async def main(poller: Poller, vendor: FakeVendor, clock: LogicalClock) -> None:
+        vendor.late = {("B", OPEN_NS + MINUTE_NS): 10.5}
+        vendor.rows = {**vendor.rows, "E": []}
+        told = [report.frame for report in await _minutes(poller, clock, 2)]
+        again = poller.__class__(
+            poller._source,
+            SYMBOLS,
+            clock=clock,
+            calendar=poller._calendar,
+            config=CONFIG,
+            since_ns=OPEN_NS,
+            marks=poller.watermarks(),
+        )
+        again.resume(told)
+        (fresh,) = await _minutes(again, clock, 1)
+        assert _rows([fresh]) == [(OPEN_NS + 2 * MINUTE_NS, symbol) for symbol in ("A", "B", "C", "D")]
+        revised = [await _reread(again, clock), await _reread(again, clock)]
+        assert [(_rows([report]), report.frame.revision.tolist()) for report in revised] == [
+            ([(OPEN_NS + MINUTE_NS, "B")], [1]),
+            ([], []),
+        ]
+        assert again.next_reread_ns() is None
+        assert [again.minutes.state(symbol, OPEN_NS + MINUTE_NS) for symbol in "AE"] == [Minute.BAR, Minute.NO_TRADE]
+
+    _poll(main)
+
+
 def test_a_bar_that_comes_late_as_a_whole_is_a_first_word_and_not_a_revision() -> None:
     async def main(poller: Poller, vendor: FakeVendor, clock: LogicalClock) -> None:
         shown = dict(vendor.rows)
@@ -110,6 +138,22 @@ def test_a_minute_that_could_not_be_read_again_waits_for_the_next_time() -> None
         vendor.faults = lambda _request: None
         again = await poller.reread(clock.now_ns())
         assert again.frame.symbols == ("B",)
+
+    _poll(main)
+
+
+def test_a_vendor_that_answers_nobody_is_not_asked_for_old_minutes_before_it_answers_again() -> None:
+    async def main(poller: Poller, vendor: FakeVendor, clock: LogicalClock) -> None:
+        await _minutes(poller, clock, 1)
+        await _reread(poller, clock)
+        await _minutes(poller, clock, 1)
+        vendor.faults = lambda _request: answer({}, 500)
+        await _minutes(poller, clock, 1)
+        assert (poller.next_reread_ns() or 0) > clock.now_ns() + 59 * NS_PER_S
+        vendor.faults = lambda _request: None
+        await _minutes(poller, clock, 1)
+        again = await _reread(poller, clock)
+        assert sum(outcome.is_value for outcome in again.outcomes) == len(again.outcomes) == 3
 
     _poll(main)
 

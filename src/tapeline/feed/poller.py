@@ -15,7 +15,6 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from tapeline.core.calendar import Session
 from tapeline.core.clock import Clock
 from tapeline.core.config import FeedConfig
 from tapeline.core.errors import BadInput
@@ -26,7 +25,7 @@ from tapeline.feed.handover import share_out
 from tapeline.feed.hours import Calendar, ExtendedHours
 from tapeline.feed.minutes import Minute, MinuteBook
 from tapeline.feed.plan import can_reread, check_feasible, pace_of, step_ns_of
-from tapeline.feed.report import Part, PollReport, by_feed, without_trade
+from tapeline.feed.report import Part, PollReport, by_feed, slow_cycle, substitutes, without_trade
 from tapeline.feed.reread import Reread
 from tapeline.feed.sources import BarSource, batches, newest_of
 
@@ -165,6 +164,21 @@ class Poller:
         if gone:
             self._reread.drop(gone)
 
+    def resume(self, told: Sequence[BarFrame]) -> None:
+        """Read once more, after the next cycle, what an earlier life told last: it may have died before it could.
+
+        ``told`` holds the bars of these minutes, all or none of a minute, with their revisions; what has not changed is
+        not said again.
+        """
+        if not self.rereads:
+            return
+        newest_ns = self.covered_ns
+        self._reread.rest(self._clock.now_ns())
+        self.minutes.begin(self._calendar.next_session(newest_ns - 1))
+        for event_ns in sorted({event_ns for frame in told for event_ns in frame.event_ns.tolist()}):
+            if event_ns < newest_ns and not self._reread.is_final(event_ns, newest_ns):
+                self._reread.resume(event_ns, self._marks.keys() - self._quarantine.keys(), told)
+
     def use(self, config: FeedConfig) -> None:
         """Ask by another strategy, mode and size of batches from the next cycle on; the rest of ``config`` is not read.
 
@@ -211,6 +225,8 @@ class Poller:
         minute_ns = _minute(as_of_ns)
         found, spent = await self._ask_all(self._spans(minute_ns), started_ns)
         self._settle(minute_ns, found)
+        if found.missed and not found.parts:
+            self._reread.rest(self._clock.now_ns())
         as_of_ns = max(self._marks.values())
         frames = by_feed((p.frame for p in found.parts), self._source.feed, self._label, as_of_ns)
         self._label = frames[0].label
@@ -291,12 +307,9 @@ class Poller:
             start_ns = max(mark_ns, session.open_ns)
             end_ns = min(as_of_ns, session.close_ns, start_ns + catch_up_ns)
             if start_ns < end_ns or (start_ns == end_ns and self._config.mode == "snapshots"):
-                self._begin(session)
+                self.minutes.begin(session)
                 spans += [_Span(batch, start_ns, end_ns) for batch in self._cut_up(tuple(alike[mark_ns]))]
         return spans
-
-    def _begin(self, session: Session) -> None:
-        self.minutes.begin(session)
 
     def _whole(self) -> list[tuple[str, ...]]:
         return self._cut_up(tuple(self._marks))
@@ -361,14 +374,8 @@ class Poller:
         alerts: tuple[str, ...],
     ) -> PollReport:
         ended_ns = self._clock.now_ns()
-        took_s = (ended_ns - started_ns) / NS_PER_S
-        if took_s > self._config.alert_cycle_s:
-            alerts = (*alerts, f"the cycle took {took_s:.1f} s, more than {self._config.alert_cycle_s:g} s")
-        alerts += tuple(
-            f"{self._source.name} does not answer for {len(set(frame.symbols))} symbols: they come from {frame.feed}"
-            for frame in frames[1:]
-            if len(frame)
-        )
+        alerts += slow_cycle((ended_ns - started_ns) / NS_PER_S, self._config.alert_cycle_s)
+        alerts += substitutes(self._source.name, frames[1:])
         return PollReport(
             frame=frames[0],
             requests=spent[0],

@@ -109,3 +109,17 @@ def without_trade(frame: BarFrame, parts: Iterable[Part]) -> tuple[str, ...]:
         return ()
     asked = {symbol for part in parts if part.end_ns > last_ns for symbol in part.symbols}
     return tuple(sorted(asked - traded))
+
+
+def slow_cycle(took_s: float, limit_s: float) -> tuple[str, ...]:
+    """Return the alarm of a cycle that took longer than ``limit_s``."""
+    return (f"the cycle took {took_s:.1f} s, more than {limit_s:g} s",) if took_s > limit_s else ()
+
+
+def substitutes(name: str, others: Iterable[BarFrame]) -> tuple[str, ...]:
+    """Return whose bars came from another feed because the vendor ``name`` did not answer."""
+    return tuple(
+        f"{name} does not answer for {len(set(frame.symbols))} symbols: they come from {frame.feed}"
+        for frame in others
+        if len(frame)
+    )

@@ -54,6 +54,17 @@ class Reread:
         if self._told:
             self._keep(part.frame)
 
+    def resume(self, event_ns: int, symbols: Iterable[str], told: Iterable[BarFrame]) -> None:
+        """Take in a minute that was told before a restart; ``told`` holds its bars, of ``symbols`` and no others."""
+        self._waiting.setdefault(event_ns, set()).update(symbols)
+        self._told.setdefault(event_ns, {})
+        for frame in told:
+            self._keep(frame.take(frame.event_ns == event_ns))
+
+    def rest(self, now_ns: int) -> None:
+        """Leave a vendor alone for a while: the newest minutes come first."""
+        self._rests_until_ns = now_ns + RETRY_NS
+
     def next_ns(self) -> int | None:
         """Return when the next minute is due, or None when none waits."""
         if not self._waiting:
@@ -63,7 +74,7 @@ class Reread:
     def due(self, now_ns: int) -> list[tuple[int, frozenset[str]]]:
         """Return (minute, symbols) of everything that is due, oldest first; what gets no answer is due again later."""
         self._forget(now_ns)
-        self._rests_until_ns = now_ns + RETRY_NS
+        self.rest(now_ns)
         return [(m, frozenset(self._waiting[m])) for m in sorted(self._waiting) if self.is_final(m, now_ns)]
 
     def compare(self, part: Part) -> BarFrame:

@@ -26,6 +26,7 @@ from tapeline.grid.index import load_index
 from tapeline.loop.decide import Counted
 from tapeline.loop.desk import Book, Desk, Tally
 from tapeline.loop.recall import recall
+from tapeline.loop.retold import told_lately
 from tapeline.loop.scans import Scans
 from tapeline.loop.sight import Sight, open_sight
 from tapeline.scan.factors import history_sessions
@@ -114,6 +115,8 @@ async def open_book(desk: Desk, session: Session, *, fresh: bool, progress: Prog
         headlines=headlines,
     )
     await recall(desk.journal, book, config.scan.every_min)
+    if book.told_ns > session.open_ns and book.poller.rereads:
+        book.poller.resume(await told_lately(desk, closed, book.poller.covered_ns))
     return book
 
 
