@@ -115,6 +115,10 @@ def test_sync_fetches_what_is_missing_and_nothing_twice(polling: Shell) -> None:
     assert told["missing"] == [{"symbol": "NOPE", "reason": "the vendor lists no such stock"}]
     again = polling("sync", "--symbols", "AAPL,MSFT", "--sessions", "20")
     assert "2 symbols until 2010-05-05: 20 bars fetched, 1 symbols were complete, 0 missing" in again.out
+    # The vendor's bars begin later than 300 sessions ago: what it does not have is not asked for twice.
+    whole = json.loads(polling("sync", "--symbols", "AAPL", "--sessions", "300", "--json").out)
+    assert 100 < whole["bars"] < 300
+    assert json.loads(polling("sync", "--symbols", "AAPL", "--sessions", "300", "--json").out)["complete"] == 1
 
 
 @pytest.mark.process

@@ -56,8 +56,13 @@ def _catch_up(
     broken: str = "",
     disk: int = 1_000,
     kept: dict[str, dt.date] | None = None,
+    answered: list[str] | None = None,
 ) -> tuple[CaughtUp, Daily, dict[str, dt.date]]:
-    """Return what was found, the vendor, and the last day that was kept of each symbol; ``disk`` holds so many rows."""
+    """Return what was found, the vendor, and the last day that was kept of each symbol; ``disk`` holds so many rows.
+
+    ``answered`` takes the symbols that were kept.
+    """
+    told = [] if answered is None else answered
     kept = {} if kept is None else kept
     kept.update(known or {})
 
@@ -75,7 +80,16 @@ def _catch_up(
 
         config = FeedConfig(batch_size=2, max_concurrent_batches=1)
         found = await catch_up_days(
-            source, "ABCDE", dict(known or {}), 3, LAST, clock=clock, calendar=CALENDAR, config=config, keep=keep
+            source,
+            "ABCDE",
+            dict(known or {}),
+            3,
+            LAST,
+            clock=clock,
+            calendar=CALENDAR,
+            config=config,
+            keep=keep,
+            answered=lambda symbols, _: told.extend(symbols),
         )
         return found, source, kept
 
@@ -103,7 +117,9 @@ def test_a_refused_symbol_is_named_and_its_neighbours_come() -> None:
 
 
 def test_a_batch_without_an_answer_is_named_and_the_next_run_asks_for_it() -> None:
-    found, _, kept = _catch_up(broken="D")
+    answered: list[str] = []
+    found, _, kept = _catch_up(broken="D", answered=answered)
+    assert answered == list("ABE")
     assert found.missing == [("C", "limited: 429"), ("D", "limited: 429")]
     again, source, _ = _catch_up(kept)
     assert [batch for batch, _ in source.asked] == ["CD"]

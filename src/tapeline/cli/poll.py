@@ -197,6 +197,7 @@ async def _watch(
     from tapeline.core.clock import together
     from tapeline.feed.provisional import Provisional
     from tapeline.feed.vendors.alpaca_crypto import split_markets
+    from tapeline.feed.watchlist import WatchedList
     from tapeline.flow.channel import Outlet, channel
 
     streamed = Provisional()
@@ -222,19 +223,14 @@ async def _watch(
             raise BadInput("--stream is a stream of stocks, and none is polled: leave it out, or name one")
         ends: tuple[Inlet[PollReport], Outlet[PollReport]] = channel(vendor.clock, REPORTS_WAITING)
         inlet, outlet = ends
+        markets = vendor.markets(symbols)
         with ExitStack() as open_ends:
-            runs = [
-                partial(
-                    _poll_market,
-                    vendor,
-                    market,
-                    open_ends.enter_context(inlet.clone()),
-                    cycles,
-                    not wanted,
-                    watch_settings,
-                )
-                for market in vendor.markets(symbols)
-            ]
+            runs = []
+            for market in markets:
+                file = None if wanted else WatchedList(watchlist_path())
+                follow = partial(_listed_in, market, len(markets) == 1, file)
+                end = open_ends.enter_context(inlet.clone())
+                runs.append(partial(_poll_market, vendor, market, end, cycles, follow, watch_settings))
             inlet.close()
             async with anyio.create_task_group() as group:
                 if with_stream:
@@ -248,13 +244,12 @@ async def _poll_market(
     market: Market,
     inlet: Inlet[PollReport],
     cycles: int | None,
-    follows_watchlist: bool,
+    follow: Callable[[], Sequence[str] | None],
     watch_settings: Callable[[Poller], Callable[[], None]],
 ) -> None:
     """Poll one market from now on, by its own calendar; stocks and coins share the limit of the key."""
     from tapeline.feed.poller import Poller
     from tapeline.feed.polling import run_polling
-    from tapeline.feed.watchlist import WatchedList
 
     clock, config = vendor.clock, vendor.config.feed
     if market.is_always_open:
@@ -262,20 +257,25 @@ async def _poll_market(
     poller = Poller(
         market.source, market.symbols, clock=clock, calendar=market.calendar, config=config, since_ns=clock.now_ns()
     )
-    file = WatchedList(watchlist_path()) if follows_watchlist else None
-    symbols, retune = partial(_listed_in, market, file), watch_settings(poller)
-    await run_polling(poller, inlet, clock=clock, cycles=cycles, symbols=symbols, retune=retune)
+    retune = watch_settings(poller)
+    await run_polling(poller, inlet, clock=clock, cycles=cycles, symbols=follow, retune=retune)
 
 
-def _listed_in(market: Market, file: WatchedList | None) -> Sequence[str] | None:
-    """Return the market's part of a watchlist that has changed; None when it is as it was, or would be empty."""
+def _listed_in(market: Market, is_alone: bool, file: WatchedList | None) -> Sequence[str] | None:
+    """Return the market's part of a watchlist that has changed; None when it is as it was, or would be empty.
+
+    Symbols of the other market, when this one ``is_alone``, are named: nobody polls them yet.
+    """
     from tapeline.feed.vendors.alpaca_crypto import split_markets
 
     changed = file() if file is not None else None
     if changed is None:
         return None
     stocks, pairs = split_markets(changed)
-    return (pairs if market.is_always_open else stocks) or None
+    mine, others = (pairs, stocks) if market.is_always_open else (stocks, pairs)
+    if others and is_alone:
+        typer.echo(f"begin with the next start, as none of their market is polled: {', '.join(others[:20])}", err=True)
+    return mine or None
 
 
 async def _listen(config: Config, symbols: Sequence[str], hear: Callable[[BarFrame], None], clock: Clock) -> None:

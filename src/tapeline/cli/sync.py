@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tapeline.cli.vendor import Vendor
     from tapeline.core.calendar import SessionCalendar
     from tapeline.feed.option_book import BookChanges
+    from tapeline.feed.reach import Reach
     from tapeline.store.journal import Journal
 
 NEAR = dt.timedelta(days=10)
@@ -66,7 +67,9 @@ async def _sync(
         ):
             told = await _bring_up_to_date(vendor, journal, home, wanted, sessions, quiet=as_json)
             if options:
-                told["options"] = msgspec.to_builtins(await _options(vendor, home, wanted, told["missing"]))
+                changes = await _options(vendor, home, wanted)
+                told["missing"] += [{"symbol": s, "reason": f"options: {reason}"} for s, reason in changes.missing]
+                told["options"] = {name: getattr(changes, name) for name in ("contracts", "complete", "listed", "gone")}
     if as_json:
         typer.echo(msgspec.json.encode(told).decode())
         return
@@ -89,6 +92,7 @@ async def _bring_up_to_date(
 ) -> dict[str, Any]:
     from tapeline.feed.assets import compare_assets, read_assets, write_assets, write_json
     from tapeline.feed.catch_up import CaughtUp, catch_up_days
+    from tapeline.feed.reach import Reach
     from tapeline.feed.sync import first_day
     from tapeline.feed.vendors.alpaca import DATA_HOST
     from tapeline.store.batch import JournalBatch
@@ -97,7 +101,7 @@ async def _bring_up_to_date(
         await journal.write(JournalBatch(frames=(frame,)))
 
     folder = home.path / "market"
-    before = read_assets(folder / "assets.json")
+    before, reach = read_assets(folder / "assets.json"), Reach(folder / "reach.json")
     symbols, unknown, unchecked = await vendor.known(wanted)
     assets = (await vendor.bars.fetch_assets()).value or ()
     found = CaughtUp()
@@ -108,7 +112,7 @@ async def _bring_up_to_date(
             found += await catch_up_days(
                 market.daily,
                 market.symbols,
-                await journal.read(partial(_known_days, first)),
+                await journal.read(partial(_known_days, first, reach)),
                 sessions,
                 last,
                 clock=vendor.clock,
@@ -116,6 +120,7 @@ async def _bring_up_to_date(
                 config=vendor.config.feed,
                 keep=keep,
                 progress=progress.update,
+                answered=reach.note,
             )
     last = _last_day(vendor, vendor.calendar)
     first = first_day(vendor.calendar, sessions, last)
@@ -138,18 +143,18 @@ async def _bring_up_to_date(
     }
 
 
-async def _options(vendor: Vendor, home: Home, wanted: tuple[str, ...], missing: list[dict[str, str]]) -> BookChanges:
-    """Keep the contracts on ``wanted`` until a year from now; say who has none."""
+async def _options(vendor: Vendor, home: Home, wanted: tuple[str, ...]) -> BookChanges:
+    """Keep the contracts on the stocks among ``wanted`` until a year from now; return what has changed."""
     from tapeline.feed.assets import write_json
     from tapeline.feed.option_book import read_book, update_book
+    from tapeline.feed.vendors.alpaca_crypto import split_markets
     from tapeline.feed.vendors.alpaca_options import AlpacaOptions
 
     path = home.path / "market" / "options.json"
-    symbols, _, _ = await vendor.known(wanted)
+    stocks, _ = split_markets((await vendor.known(wanted))[0])
     day = vendor.calendar.next_session(vendor.clock.now_ns()).day
-    book, changes = await update_book(read_book(path), AlpacaOptions(vendor.gateway), symbols, day)
+    book, changes = await update_book(read_book(path), AlpacaOptions(vendor.gateway), stocks, day)
     write_json(path, book)
-    missing += [{"symbol": symbol, "reason": f"options: {reason}"} for symbol, reason in changes.missing]
     return changes
 
 
@@ -159,15 +164,17 @@ def _last_day(vendor: Vendor, calendar: SessionCalendar) -> dt.date:
     return calendar.previous_session(running.day).day
 
 
-def _known_days(first: dt.date, connection: Any) -> dict[str, dt.date]:
-    """Return the last day that the journal has of each symbol whose bars reach back to ``first``.
-
-    A symbol that was listed later is asked for again as a whole: that is few requests, and nothing is kept twice.
-    """
+def _known_days(first: dt.date, reach: Reach, connection: Any) -> dict[str, dt.date]:
+    """Return the last day that the journal has of each symbol whose bars reach back to ``first``, or that has none of
+    earlier, as the vendor has said."""
     rows = connection.execute(
         "SELECT symbol, min(event_ns), max(event_ns) FROM bars WHERE timeframe_s = ? GROUP BY symbol", [DAY_S]
     ).fetchall()
-    return {symbol: _day(last_ns) for symbol, first_ns, last_ns in rows if _day(first_ns) <= first + NEAR}
+    return {
+        symbol: _day(last_ns)
+        for symbol, first_ns, last_ns in rows
+        if _day(first_ns) <= first + NEAR or reach.covers(symbol, first)
+    }
 
 
 def _day(event_ns: int) -> dt.date:

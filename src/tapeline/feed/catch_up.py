@@ -24,6 +24,8 @@ from tapeline.feed.sync import Progress, SessionCounter, first_day
 
 Keep = Callable[[BarFrame], Awaitable[None]]
 """Writes a frame down before it returns."""
+Answered = Callable[[Sequence[str], dt.date], None]
+"""Told of symbols whose bars from a day on have come and are kept, be there none."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ async def catch_up_days(
     config: FeedConfig,
     keep: Keep,
     progress: Progress | None = None,
+    answered: Answered = lambda _symbols, _first: None,
 ) -> CaughtUp:
     """Fetch what is missing of the last ``sessions`` daily bars of every symbol, up to ``last`` included.
 
@@ -81,9 +84,11 @@ async def catch_up_days(
         for part, outcome in sifted.answers:
             if outcome.value is None:
                 found.missing += [(symbol, f"{outcome.kind}: {outcome.reason}") for symbol in part]
-            elif len(outcome.value):
+                continue
+            if len(outcome.value):
                 await keep(outcome.value)
                 found.bars += len(outcome.value)
+            answered(part, job.first)
         done += 1
         if progress is not None:
             progress(done, len(jobs))
