@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from tests.live.rows_of import MINUTE_NS, PLAIN, START_NS, NaiveBars, frame_of, 
 
 from tapeline.core.config import LiveConfig
 from tapeline.core.types import NS_PER_S, Label
-from tapeline.kernels.greeks import greeks, years_to
+from tapeline.kernels.greeks import greeks, greeks_76, years_to
 from tapeline.live.state import LaneState
 from tapeline.streams import frames
 from tapeline.streams.processor import Alert
@@ -128,6 +129,62 @@ def test_an_option_is_valued_with_what_its_underlying_stood_at() -> None:
     assert hot["option_status"] == "ok"
     assert float(values["price"]) == pytest.approx(15.0, rel=1e-9)
     assert hot["delta"] == pytest.approx(float(values["delta"]), rel=1e-9)
+
+
+NIFTY, WEEKLY, MONTHLY, FUTURE = "NSE:NIFTY 50", "NIFTY2612024000CE", "NIFTY26JAN24000CE", "NIFTY26JANFUT"
+MONTHLY_CLOSE_NS = 1_769_508_000 * NS_PER_S  # 2026-01-27 15:30 in Bombay
+
+
+def test_an_option_follows_the_future_of_its_expiry_and_else_the_spot() -> None:
+    state = LaneState(PLAIN)
+    prints = [(NIFTY, OPEN_NS, 24_000.0, 1.0), (FUTURE, OPEN_NS + 1, 24_150.0, 1.0)]
+    prints += [
+        (MONTHLY, OPEN_NS + 2, 400.0, 1.0),
+        (WEEKLY, OPEN_NS + 2, 250.0, 1.0),
+        (FUTURE, OPEN_NS + 3, 25_000.0, 1.0),
+    ]
+    state.apply_ticks(rows_of(prints))
+    hot = state.take_hot()
+    monthly, weekly = hot[MONTHLY], hot[WEEKLY]
+    assert (monthly["option_on"], monthly["option_status"]) == ("future", "ok")
+    assert (weekly["option_on"], weekly["option_status"]) == ("spot", "ok")
+    years = float(years_to(MONTHLY_CLOSE_NS, OPEN_NS + 2))
+    values = greeks_76("C", 24_150.0, 24_000.0, years, PLAIN.rate, float(monthly["implied_vol"]))
+    assert float(values["price"]) == pytest.approx(400.0, rel=1e-9)
+    assert monthly["delta"] == pytest.approx(float(values["delta"]), rel=1e-9)
+    assert monthly["rho"] == pytest.approx(float(values["rho"]), rel=1e-9)
+
+
+def test_a_future_that_appears_later_is_used_from_the_options_next_trade_on() -> None:
+    state = LaneState(PLAIN)
+    state.apply_ticks(rows_of([(NIFTY, OPEN_NS, 24_000.0, 1.0), (MONTHLY, OPEN_NS + 1, 400.0, 1.0)]))
+    assert state.take_hot()[MONTHLY]["option_on"] == "spot"
+    state.apply_ticks(rows_of([(FUTURE, OPEN_NS + 2, 24_150.0, 1.0), (MONTHLY, OPEN_NS + 3, 400.0, 1.0)]))
+    assert state.take_hot()[MONTHLY]["option_status"] == "ok"
+    after = LaneState(PLAIN)
+    after.restore({name: part for name, part in state.take_snapshot().items() if part})
+    tick = rows_of([(MONTHLY, OPEN_NS + 4, 410.0, 1.0)])
+    for each in (state, after):
+        each.apply_ticks(tick)
+    assert after.take_hot()[MONTHLY] == state.take_hot()[MONTHLY]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations((0, 1, 2))))
+def test_whatever_appears_first_an_option_ends_on_its_future(order: tuple[int, ...]) -> None:
+    first = [(NIFTY, 24_000.0), (MONTHLY, 400.0), (FUTURE, 24_150.0)]
+    prints = [(first[i][0], OPEN_NS + k, first[i][1], 1.0) for k, i in enumerate(order)]
+    prints += [
+        (NIFTY, OPEN_NS + 5, 24_010.0, 1.0),
+        (FUTURE, OPEN_NS + 6, 24_160.0, 1.0),
+        (MONTHLY, OPEN_NS + 7, 401.0, 1.0),
+    ]
+    for cuts in ([], [1], [2], [1, 2, 3], [5]):
+        _, _, state = run(prints, cuts)
+        hot = state.take_hot()[MONTHLY]
+        assert hot["option_on"] == "future"
+        years = float(years_to(MONTHLY_CLOSE_NS, OPEN_NS + 7))
+        price = greeks_76("C", 24_160.0, 24_000.0, years, PLAIN.rate, float(hot["implied_vol"]))["price"]
+        assert float(price) == pytest.approx(401.0, rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 In: the parts of a lane's state.  Out: one ``HotRow`` per symbol. Names: ``last``, ``bid``, ``ask``, ``oi``; of the
 session ``volume``, ``session_vwap``, ``day_open``, ``day_high``, ``day_low``, ``change_pct``; each indicator as of the
 newest closed bar (``bar_ns``), and with ``_open`` behind its name as if the open bar (``open_ns``) closed now; of an
-option ``implied_vol``, the Greeks and ``option_status``. A missing number is absent.
+option ``implied_vol``, the Greeks, ``option_status`` and ``option_on``, which says whether delta and gamma are per 1 of
+its spot or of its future (see ``quotes``). A missing number is absent.
 """
 
 from __future__ import annotations
