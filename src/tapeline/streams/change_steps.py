@@ -126,6 +126,7 @@ class ValkeySteps:
 
     async def switch(self, lane: int, switch: Switch) -> None:
         """See ``Steps``."""
+        await self._store.forward_alerts(lane)  # nobody may own the lane again
         names = [keys.state(lane), keys.snapshot(lane), keys.rows(lane), keys.closed(lane), keys.watermark(lane)]
         names += [keys.note(lane), keys.staged(lane, switch.attempt or 0)]
         mark = b"" if switch.watermark_ns is None else b"%d" % switch.watermark_ns

@@ -188,6 +188,22 @@ if ARGV[5] == '1' then redis.call('HSET', KEYS[2], '{SNAPSHOT_ID.decode()}', ARG
 return {{'ok', ''}}
 """
 
+# KEYS: alerts, taken.  ARGV: lane, most alerts kept, then (both numbers of the id, alert id, JSON) in the lane's order.
+TAKE_ALERTS = f"""
+local at = redis.call('HGET', KEYS[2], ARGV[1]) or '0-0'
+local ms, number = string.match(at, '(%d+)-(%d+)')
+ms, number = tonumber(ms), tonumber(number)
+for n = 3, #ARGV, 4 do
+  local this_ms, this = tonumber(ARGV[n]), tonumber(ARGV[n + 1])
+  if this_ms > ms or (this_ms == ms and this > number) then
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*',
+               '{ALERT_ID.decode()}', ARGV[n + 2], '{ALERT.decode()}', ARGV[n + 3])
+    redis.call('HSET', KEYS[2], ARGV[1], ARGV[n] .. '-' .. ARGV[n + 1])
+  end
+end
+return 1
+"""
+
 # KEYS: state.  ARGV: epoch.
 SHUT = f"return redis.call('HSET', KEYS[1], '{LAYOUT.decode()}', ARGV[1])"
 

@@ -216,7 +216,16 @@ class Server:
         await self._reply(self._at(key).xdel(key, entry_id))
 
     async def move(self, key: bytes, entry_id: str, to: bytes, entries: Sequence[Mapping[bytes, bytes]]) -> bool:
-        """Drop an entry of one stream and append others to another, in one step; False when it was dropped before."""
+        """Drop an entry of one stream and append others to another, in one step; False when it was dropped before.
+
+        Where the two live on different nodes of a cluster it takes two steps: a death between them appends twice.
+        """
+        if self.is_cluster and key_slot(key) != key_slot(to):
+            if not await self._reply(self._at(key).xrange(key, entry_id, entry_id)):
+                return False
+            await self.append(to, entries)
+            await self.delete(key, entry_id)
+            return True
         flat = [[part for pair in fields.items() for part in pair] for fields in entries]
         args: list[Any] = [entry_id, *(part for fields in flat for part in (len(fields), *fields))]
         return bool(await self.run(self._move, [key, to], args))

