@@ -1,7 +1,7 @@
 """``bench scan``: a whole market scanned with features and models, beside the document's way, in one run.
 
 In: nothing but the size.  Out: medians in milliseconds of the full scan, its explanation and a step; a cold process and
-its memory; ratios to the peers; growth to ten times the symbols; what laziness loses; Ray's bits against ours.
+its memory; ratios to the peers; growth to ten times the symbols; what laziness loses; features from Valkey, and Ray.
 The models are grown on noise to full depth, so their size is the document's and their opinion is worth nothing.
 """
 
@@ -14,15 +14,18 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import anyio
 import numpy as np
 
 from tapeline.bench.kernel_peers import seconds
 from tapeline.bench.kernels import SPEC, frame_of, grid_of, made_panel, median_ms, symbols_of
-from tapeline.bench.scan_peers import document_s, pandas_s, talib_s
+from tapeline.bench.scan_peers import ask_library, document_s, pandas_s, talib_s
 from tapeline.core.config import MlConfig, ScanConfig
 from tapeline.core.errors import BadInput
 from tapeline.core.types import BAR_FIELDS, F64, Label
@@ -30,16 +33,20 @@ from tapeline.grid import BarGrid
 from tapeline.grid.history import About
 from tapeline.kernels.threads import compute_threads
 from tapeline.ml.boost import Recipe, grow
-from tapeline.ml.features import CONTRACT, F32, feature_matrix
+from tapeline.ml.features import CONTRACT, F32, feature_matrix, read_columns
 from tapeline.ml.fold_file import FoldFile, Models, TargetTrees, to_models
-from tapeline.ml.forecast import predict_here
+from tapeline.ml.forecast import Predict, predict_here
 from tapeline.ml.train import TARGETS
+from tapeline.scan.cache import FeatureCache
 from tapeline.scan.engines import open_engine
 from tapeline.scan.explain import explain
 from tapeline.scan.incremental import Scanner
 from tapeline.scan.lazy import recall, scan_lazily
 from tapeline.scan.market import Scanned, run_scan
-from tapeline.scan.reading import LocalColumns
+from tapeline.scan.reading import GoingColumns, LocalColumns
+from tapeline.streams.embedded import embedded_valkey
+from tapeline.streams.shelf import ValkeyShelf
+from tapeline.streams.valkey import connect
 
 N_BARS, TREES, DEPTH, TOP, SECTORS = 252, 300, 6, 50, 11
 TRAINING_ROWS = 20_000
@@ -118,9 +125,16 @@ def same(one: Scanned, other: Scanned) -> bool:
     )
 
 
-def step(grid: BarGrid, panel: dict[str, F64], models: Models, about: About, repeats: int) -> tuple[float, bool]:
+def step(
+    going: GoingColumns,
+    panel: dict[str, F64],
+    models: Models,
+    about: About,
+    repeats: int,
+    predict: Predict = predict_here,
+) -> tuple[float, bool]:
     """Return the median time of a step in which a fifth of the symbols moved, and whether it equals a full scan."""
-    scanner = Scanner(LocalColumns(grid), SCAN, ML, models, about=about)
+    scanner, grid = Scanner(going, SCAN, ML, models, about=about, predict=predict), going.grid
     scanner.scan()
     cols = np.arange(0, len(grid.symbols), round(1 / CHANGED))
     frame = frame_of(panel, N_BARS - 1, grid.symbols).take(cols)
@@ -171,24 +185,69 @@ def _stderr(argv: list[str], environ: dict[str, str]) -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True, env=environ).stderr
 
 
-def ray_figures(models: Models, features: F32) -> dict[str, Any]:
-    """Return whether two Ray actors predict the same bits as we do, and what they cost; None where Ray is absent."""
+def ray_figures(panel: dict[str, F64], models: Models, about: About) -> dict[str, Any]:
+    """Return whether two Ray actors give the same bits as we do, and what they cost; None where Ray is absent."""
     if importlib.util.find_spec("ray") is None:
         return {"ray_equal": None}
+    grid = grid_of(panel, N_BARS, list(CONTRACT.indicators))
+    features = feature_matrix(grid, sectors_of(len(grid.symbols)), N_BARS)
+
+    def predict_all(predict: Predict) -> list[F64]:
+        return [predict(models, target, features) for target in models.targets]
+
     with open_engine("ray", workers=2) as engine:
-        mine = {target: predict_here(models, target, features) for target in models.targets}
-        theirs = {target: engine.predict(models, target, features) for target in models.targets}
-        took = median_ms(lambda: [engine.predict(models, target, features) for target in models.targets], 3)
+        equal = all(map(np.array_equal, predict_all(predict_here), predict_all(engine.predict)))
+        predict_ms = median_ms(lambda: predict_all(engine.predict), 3)
+        going = engine.columns(grid)
+        hold_ms = 1e3 * seconds(going.columns)
+        step_ms, step_equal = step(going, panel, models, about, 3, engine.predict)
         report = engine.report()
-    equal = all(np.array_equal(mine[target], theirs[target]) for target in mine)
-    ours = median_ms(lambda: [predict_here(models, target, features) for target in models.targets], 3)
-    busy = report["ray_worker_busy_pct"]
     return {
-        "ray_equal": equal,
+        "ray_equal": equal and step_equal,
         "ray_start_s": report["ray_start_s"],
-        "ray_predict_ms": took,
-        "local_predict_ms": ours,
-        "ray_worker_busy_pct": busy,
+        "ray_hold_ms": hold_ms,
+        "ray_step_ms": step_ms,
+        "ray_predict_ms": predict_ms,
+        "local_predict_ms": median_ms(lambda: predict_all(predict_here), 3),
+        "ray_worker_busy_pct": report["ray_worker_busy_pct"],
+    }
+
+
+def cache_figures(grid: BarGrid) -> dict[str, Any]:
+    """Return what it costs to find all features in Valkey, to keep them there, and to compute them instead."""
+    found: list[dict[str, F64]] = []
+
+    async def lives(address: str) -> list[list[float]]:
+        """Load, read and save as node after node would that starts again; return the moments in between."""
+        moments = []
+        async with connect(address) as store:
+            for _ in range(4):
+                cache, at = FeatureCache(ValkeyShelf(store), 60.0), [time.perf_counter()]
+                await cache.load()
+                at.append(time.perf_counter())
+                found.append(cache.columns(grid, CONTRACT.columns, grid.n_bars))
+                at.append(time.perf_counter())
+                await cache.save()
+                moments.append([*at, time.perf_counter()])
+        return moments
+
+    async def measure(folder: str) -> list[list[float]]:
+        async with embedded_valkey(Path(folder)) as server:
+            return await lives(str(server.socket_path))
+
+    def anew() -> dict[str, F64]:
+        grid.anchors.forget_heads()
+        return read_columns(grid, CONTRACT.columns, grid.n_bars)
+
+    with tempfile.TemporaryDirectory(prefix="tl-") as folder:
+        took_ms = 1e3 * np.diff(anyio.run(measure, folder), axis=1)
+    whole = anew()
+    return {
+        "cache_load_ms": float(np.median(took_ms[1:, 0])),
+        "cache_read_ms": float(np.median(took_ms[1:, 1])),
+        "cache_save_ms": float(took_ms[0, 2]),
+        "cache_compute_ms": median_ms(anew, 3),
+        "cache_equal": all(np.array_equal(each[name], whole[name], equal_nan=True) for each in found for name in whole),
     }
 
 
@@ -223,11 +282,12 @@ def run(*, quick: bool) -> dict[str, Any]:
     assert forecast is not None
     explain_ms = median_ms(lambda: explain(forecast, best), 3)
     lazy_ms = median_ms(lambda: scan_lazily(grid, SCAN, ML, models=models, about=about), 3)
-    incremental_ms, incremental_equal = step(grid, panel, models, about, repeats)
+    incremental_ms, incremental_equal = step(LocalColumns(grid), panel, models, about, repeats)
     symbols, columns = symbols_of(panel, N_BARS)
     known = np.ascontiguousarray(features[columns])
     few = slice(0, 5 if quick else 20)
     scaled = len(symbols) / len(symbols[few])
+    ask_library(known[:1], models)  # so that nobody's time holds the library's import
     document_ms = 1e3 * scaled * document_s(symbols[few], known[few], models)
     pandas_ms = 1e3 * scaled * pandas_s(symbols[few])
     talib_ms = 1e3 * min(talib_s(symbols, names, known, models) for _ in range(2))
@@ -252,12 +312,13 @@ def run(*, quick: bool) -> dict[str, Any]:
         "lazy_ms": lazy_ms,
         "lazy_keep": SCAN.lazy_keep,
         "lazy_recall": lazy_recall(panel, models, about),
-        **ray_figures(models, features),
+        **cache_figures(grid),
+        **ray_figures(panel, models, about),
     }
     sample = f"measured on {len(symbols[few])} of the symbols, scaled to all"
     peers = {
-        "document": f"pandas-ta-classic a symbol and one prediction a row and model: {sample}",
+        "document": f"pandas-ta-classic a symbol and one prediction of XGBoost's a row and model: {sample}",
         "pandas": f"rolling and ewm, 30 outputs, no model: {sample}",
-        "talib": "a loop over all symbols for 50 outputs, and one batched prediction a model",
+        "talib": "a loop over all symbols for 50 outputs, and one batched prediction of XGBoost's own a model",
     }
     return {"results": results, "peers": peers}

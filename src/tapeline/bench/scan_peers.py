@@ -17,13 +17,19 @@ from tapeline.ml.features import F32
 from tapeline.ml.fold_file import Models
 
 
+def ask_library(features: F32, models: Models) -> None:
+    """Ask XGBoost itself about rows, all models."""
+    for target in models.targets:
+        is_chance = models.file.targets[target].calibration is not None
+        models.trees[target].predict_by_library(features, margin=is_chance)
+
+
 def document_s(symbols: Symbols, features: F32, models: Models) -> float:
     """Return the seconds of pandas-ta-classic, symbol by symbol, and one prediction a row and model."""
 
     def predict() -> None:
         for row in range(len(symbols)):
-            for target in models.targets:
-                models.predict(target, features[row : row + 1])
+            ask_library(features[row : row + 1], models)
 
     return pandas_ta_s(symbols) + seconds(predict)
 
@@ -33,8 +39,7 @@ def talib_s(symbols: Symbols, names: list[str], features: F32, models: Models) -
 
     def work() -> None:
         talib_loop(symbols, names)
-        for target in models.targets:
-            models.predict(target, features)
+        ask_library(features, models)
 
     return seconds(work)
 
