@@ -28,10 +28,11 @@ from tapeline.live.state import LaneState
 from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.ingress import Ingress, MemoryIngress, ValkeyIngress
 from tapeline.streams.keys import rows
-from tapeline.streams.marks import Marks, lane_part
+from tapeline.streams.marks import INGRESS, Mark, Marks, lane_part
 from tapeline.streams.memory import MemoryLaneStore
 from tapeline.streams.store import LaneStore
 from tapeline.streams.valkey import ValkeyLaneStore, connect
+from tapeline.streams.witness import read_losses
 from tapeline.streams.worker import run_worker
 
 KILLS = kills(2, 120)
@@ -128,9 +129,12 @@ async def test_a_loss_of_power_loses_the_tail_of_the_log_and_says_so(anyio_backe
             child, _ = await anyio.to_thread.run_sync(start)
             stack.callback(child.terminate)
             async with connect(str(folder / "valkey.sock")) as store:
+                marks = Marks(folder / "marks", str(folder / "valkey.sock"))
                 for part in range(2):
-                    await ValkeyIngress(store).write(ticks(part))
+                    last_id = (await ValkeyIngress(store).write(ticks(part)))[-1]
                     await settle(ValkeyIngress(store), store)
+                while marks.read(INGRESS) != Mark(last_id, last_id):
+                    await anyio.sleep(0.05)
                 os.kill(await server_pid(store), signal.SIGKILL)
             await server.aclose()
             (log,) = (folder / "appendonlydir").glob("*.incr.aof")
@@ -142,6 +146,9 @@ async def test_a_loss_of_power_loses_the_tail_of_the_log_and_says_so(anyio_backe
             async with connect(str(folder / "valkey.sock")) as store:
                 await ValkeyIngress(store).write(ticks(2))
                 await settle(ValkeyIngress(store), store)
+                losses = {loss.part: loss for loss in await read_losses(store)}
+            assert losses[INGRESS].seen_id == last_id
+            assert any(part.startswith("lane-") for part in losses)
 
 
 @pytest.mark.process
