@@ -31,10 +31,11 @@ bench: ## run every benchmark beside its peers and print one JSON line each
 
 chaos: dev ## kill worker and stream server 120 times and the poller 10 times for real, and it 1,000 times in memory
 	@CHAOS=1 $(BIN)/pytest tests/live/test_chaos.py tests/live/test_kills.py tests/feed/test_kill_poller.py \
-	  tests/feed/test_poller_kills.py $(ARGS)
+	  tests/feed/test_poller_kills.py tests/store/test_roll_kills.py $(ARGS)
 
 simulate: dev ## a thousand seeded deaths in memory, and every schedule of workers and routers
-	@CHAOS=1 $(BIN)/pytest tests/live/test_kills.py tests/live/test_recovery.py tests/streams -q -m "not process" $(ARGS)
+	@CHAOS=1 $(BIN)/pytest tests/live/test_kills.py tests/live/test_recovery.py tests/streams tests/store/test_retention.py \
+	  -q -m "not process" $(ARGS)
 
 clean: ## remove the environment and every cache
 	rm -rf .venv build dist out .ruff_cache .mypy_cache .import_linter_cache .hypothesis .pytest_cache

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import duckdb
 import pytest
 from tests.chaos import kills
 from tests.store.batches import MINUTE_NS, cycle, dossier, fill, frame, full_batch, mark, order
@@ -282,6 +283,34 @@ async def test_days_in_pieces_are_merged_though_the_journal_has_nothing_of_them(
     assert await every(journal) == before
 
 
+async def test_a_home_may_be_called_anything(tmp_path: Path) -> None:
+    home = tmp_path / "o'clock [1] *"
+    await anyio.Path(home).mkdir()
+    async with await Journal.open(home / "journal.duckdb") as journal:
+        for day in range(3):
+            await journal.write(day_batch(day))
+        before = await every(journal)
+        assert (await tidy(journal, KEEP_ONE, compact=True)).rolled_bars == 12
+        assert await every(journal) == before
+
+
+async def test_a_journal_that_cannot_be_rewritten_goes_on_as_it_is(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        path.with_name(f"{path.name}.fresh").write_bytes(b"half a copy")
+        raise duckdb.IOException("IO Error: Could not write file: No space left on device")
+
+    await journal.write(full_batch())
+    counts = await journal.read(queries.counts)
+    monkeypatch.setattr("tapeline.store.journal.rewrite", full)
+    with pytest.raises(StoreError, match="the disk is probably full"):
+        await journal.compact()
+    assert await journal.read(queries.counts) == counts
+    await journal.write(day_batch(1))
+    assert not journal.path.with_name("journal.duckdb.fresh").exists()
+
+
 async def test_a_damaged_file_of_bars_is_named_and_the_journal_is_left_alone(tmp_path: Path) -> None:
     async with await Journal.open(tmp_path / "journal.duckdb") as journal:
         for day in range(3):
@@ -302,7 +331,7 @@ async def test_a_damaged_file_of_bars_is_named_and_the_journal_is_left_alone(tmp
 
 
 async def test_day_after_day_the_home_stays_in_bounded_disk(tmp_path: Path) -> None:
-    days = kills(40, 200)
+    days = kills(30, 200)
     config = RetentionConfig(journal_days=2, bar_days=8, evidence_days=5, decision_days=5, home_mb=50.0)
     names = tuple(f"S{i}" for i in range(40))
     sizes: list[int] = []

@@ -9,6 +9,7 @@ older files and the journal's rows go. Whenever that is broken off, nothing is l
 from __future__ import annotations
 
 import datetime as dt
+import glob
 import os
 import re
 from pathlib import Path
@@ -43,7 +44,7 @@ def show_bars(connection: DuckDBPyConnection, folder: Path) -> None:
     query = _JOURNAL
     if found := rolled_days(folder):
         days = ", ".join(str((day - _EPOCH).days) for day in found)
-        files = quoted(folder / "date=*" / "*.parquet")
+        files = quoted(Path(glob.escape(str(folder))) / "date=*" / "*.parquet")
         query = _UNION.format(journal=_JOURNAL, day_ns=_DAY_NS, days=days, columns=_LIST, files=files)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW every_bar AS {query}")
 
