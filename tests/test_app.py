@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import anyio
 import msgspec
@@ -14,8 +15,10 @@ from tapeline import app
 from tapeline.core.clock import SystemClock
 from tapeline.core.config import Config, LiveConfig, LlmConfig
 from tapeline.core.config.secrets import AlpacaKeys
+from tapeline.core.config.tree import ReplayConfig
 from tapeline.core.config.web import WebConfig
 from tapeline.core.errors import ConfigError, PortInUse
+from tapeline.core.home import Home
 from tapeline.core.outcome import Kind, Outcome, nothing
 from tapeline.core.process import Child
 from tapeline.loop.show import Board
@@ -108,3 +111,16 @@ def test_a_page_that_is_off_is_no_page() -> None:
             return await app._page(stack, config, Board(config), print)
 
     assert anyio.run(main) == app.Page()
+
+
+def test_a_replay_listens_to_no_stream_unless_it_is_told_to_and_a_live_node_to_that_of_the_homes_watchlist(
+    tmp_path: Path,
+) -> None:
+    simulator = app.Simulator("http://127.0.0.1:1", 0)
+    told = msgspec.structs.replace(Config(), replay=ReplayConfig(stream=True))
+    assert Config().feed.stream
+    assert [app._asking(config, simulator).feed.stream for config in (Config(), told)] == [False, True]
+    stream = app._stream(Config(), Home(tmp_path), AlpacaKeys("id", "secret"), SystemClock())
+    assert stream.watched() == ()
+    (tmp_path / "watchlist.txt").write_text("msft\naapl\n")
+    assert (stream.watched(), stream.max_symbols) == (("AAPL", "MSFT"), 30)
