@@ -36,7 +36,7 @@ def test_a_file_is_loaded_seen_as_waiting_and_replayed_the_same_twice(
     _, address = server
     (tmp_path / "ticks.csv").write_text(CSV)
     loaded = json.loads(shell("ticks", "load", str(tmp_path / "ticks.csv"), "--address", address, "--json").out)
-    assert loaded["ticks"] == 3
+    assert (loaded["ticks"], loaded["synced"]) == (3, True)
     seen = json.loads(shell("lanes", "--address", address, "--json").out)
     assert seen["ingress"]["last_id"] == loaded["last_id"]
     assert seen["ingress"]["lag"] > 0

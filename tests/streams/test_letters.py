@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from tapeline.streams.store import BEGINNING
 from tapeline.streams.ticks import TickRows
 from tapeline.streams.valkey import ValkeyLaneStore, connect
 from tapeline.streams.witness import Witness
+from tapeline.streams.writer import TickWriter
 
 pytestmark = pytest.mark.process
 
@@ -137,6 +139,21 @@ def test_a_letter_that_was_kept_in_part_is_shown_and_dropped_but_never_sent(
         portal.call(replay_letters, address, name)
     assert len(portal.call(read_letters, address)) == 1
     assert portal.call(drop_letters, address, name) == 1
+
+
+def test_a_writer_says_whether_the_server_has_it_on_its_disk(server: tuple[BlockingPortal, str], at: Any) -> None:
+    _, address = server
+
+    async def keep_log(store: ValkeyLaneStore, value: str) -> None:
+        await store._reply(store._client.config_set("appendonly", value))
+
+    with TickWriter(address) as writer:
+        writer.add("A", 1_767_623_400 * 10**9, price=1.0, volume=1)
+        assert writer.sync()
+        assert len(at(on_ingress)) == 1
+        at(partial(keep_log, value="no"))
+        assert not writer.sync()
+        at(partial(keep_log, value="yes"))
 
 
 def test_a_loss_of_the_ingress_is_remembered_once_and_among_the_alerts(

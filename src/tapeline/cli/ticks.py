@@ -54,11 +54,12 @@ def load(
             writer.write(first)
             n += len(first)
             first = next(chunks, None)
-        last_id = writer.last_id
+        last_id, is_synced = writer.last_id, writer.sync()
     if as_json:
-        typer.echo(msgspec.json.encode({"ticks": n, "last_id": last_id}).decode())
-    else:
-        typer.echo(f"{n:,} ticks of {file} are on the ingress, the last under id {last_id or 'none'}")
+        typer.echo(msgspec.json.encode({"ticks": n, "last_id": last_id, "synced": is_synced}).decode())
+        return
+    where = "and on the server's disk" if is_synced else "but not known to be on the server's disk"
+    typer.echo(f"{n:,} ticks of {file} are on the ingress, the last under id {last_id or 'none'}, {where}")
 
 
 @verbs.command()

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from tapeline.core.errors import BadInput, ConfigError, Unavailable
 from tapeline.core.types import Label
@@ -101,6 +101,29 @@ class TickWriter:
         except (RedisError, OSError) as error:
             raise Unavailable(f"the stream server did not take a frame of {len(rows)} ticks: {error}") from error
         self.last_id = reply.decode() if isinstance(reply, bytes) else str(reply)
+
+    def sync(self, timeout_s: float = 5.0) -> bool:
+        """Write what was added and wait until the server has put all of it on its disk.
+
+        Returns
+        -------
+        bool
+            False when it did not within ``timeout_s``, keeps no log, or cannot say (before Redis 7.2): then a loss of
+            power may still take what was accepted last.
+
+        Raises
+        ------
+        Unavailable
+            When the server is gone.
+        """
+        self.flush()
+        try:
+            on_disk, _ = self._client.execute_command("WAITAOF", 1, 0, round(timeout_s * 1000))
+        except ResponseError:
+            return False
+        except (RedisError, OSError) as error:
+            raise Unavailable(f"the stream server does not say what is on its disk: {error}") from error
+        return bool(on_disk)
 
     def close(self) -> None:
         """Close the connection; what was not written is dropped."""
