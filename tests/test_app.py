@@ -21,6 +21,7 @@ from tapeline.core.errors import ConfigError, PortInUse
 from tapeline.core.home import Home
 from tapeline.core.outcome import Kind, Outcome, nothing
 from tapeline.core.process import Child
+from tapeline.feed.simulator import Simulator, asking
 from tapeline.loop.show import Board
 
 
@@ -116,10 +117,10 @@ def test_a_page_that_is_off_is_no_page() -> None:
 def test_a_replay_listens_to_no_stream_unless_it_is_told_to_and_a_live_node_to_that_of_the_homes_watchlist(
     tmp_path: Path,
 ) -> None:
-    simulator = app.Simulator("http://127.0.0.1:1", 0)
+    simulator = Simulator("http://127.0.0.1:1", 0)
     told = msgspec.structs.replace(Config(), replay=ReplayConfig(stream=True))
     assert Config().feed.stream
-    assert [app._asking(config, simulator).feed.stream for config in (Config(), told)] == [False, True]
+    assert [asking(config, simulator).feed.stream for config in (Config(), told)] == [False, True]
     stream = app._stream(Config(), Home(tmp_path), AlpacaKeys("id", "secret"), SystemClock())
     assert stream.watched() == ()
     (tmp_path / "watchlist.txt").write_text("msft\naapl\n")
