@@ -32,9 +32,9 @@ def home(shell: Shell) -> Home:
 def test_it_rolls_the_older_days_and_says_what_the_home_takes(shell: Shell, home: Home) -> None:
     answer = shell("compact")
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.startswith("18 bars of 3 days rolled; the journal's file is rewritten\ndisk: ")
+    assert answer.out.startswith("18 bars rolled, days: 3; the journal's file is rewritten\ndisk: ")
     assert "of 20,000 MB (journal" in answer.out
-    assert "rolled bars of 3 days since 1970-01-01" in answer.out
+    assert "rolled bars since 1970-01-01, days: 3" in answer.out
 
 
 def test_it_tells_everything_as_json_and_drops_what_the_settings_do_not_keep(shell: Shell, home: Home) -> None:
@@ -42,7 +42,11 @@ def test_it_tells_everything_as_json_and_drops_what_the_settings_do_not_keep(she
     told = json.loads(shell("compact", "--json").out)
     assert (told["rolled_bars"], told["compacted"], told["alert"]) == (18, True, "")
     assert told["dropped"] == {"bars": ["1970-01-01", "1970-01-02"]}
-    assert (told["oldest_day"], told["rolled_days"]) == ("1970-01-03", 1)
+    assert (told["rolled_days"], told["oldest_day"], told["days"]) == (
+        ["1970-01-01", "1970-01-02", "1970-01-03"],
+        "1970-01-03",
+        1,
+    )
     assert told["total"] == sum(told["sizes"].values()) > 0
 
 
@@ -67,7 +71,7 @@ def test_beside_a_running_node_it_is_refused(shell: Shell, home: Home) -> None:
 def test_status_shows_what_the_home_takes(shell: Shell, home: Home) -> None:
     shell("compact")
     run_node(shell)
-    assert "rolled bars of 3 days since 1970-01-01" in shell("status").out
+    assert "rolled bars since 1970-01-01, days: 3" in shell("status").out
     disk = json.loads(shell("status", "--json").out)["disk"]
-    assert (disk["rolled_days"], disk["cap"]) == (3, 20_000_000_000)
+    assert (disk["days"], disk["cap"]) == (3, 20_000_000_000)
     assert disk["sizes"]["journal"] > 0

@@ -36,7 +36,7 @@ def compact(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     if as_json:
         typer.echo(msgspec.json.encode({**msgspec.to_builtins(done, str_keys=True), **told}).decode())
         return
-    typer.echo(f"{done.rolled_bars:,} bars of {len(done.rolled_days)} days rolled; the journal's file is rewritten")
+    typer.echo(f"{done.rolled_bars:,} bars rolled, days: {len(done.rolled_days)}; the journal's file is rewritten")
     for part, names in done.dropped.items():
         typer.echo(f"dropped of {part}: {', '.join(names[:10])}{' ...' if len(names) > 10 else ''}")
     typer.echo(line_of(told))

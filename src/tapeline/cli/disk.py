@@ -20,12 +20,12 @@ def usage_of(home: Home, config: Config) -> dict[str, Any]:
         "total": sum(sizes.values()),
         "cap": round(config.retention.home_mb * 1_000_000),
         "oldest_day": days[0].isoformat() if days else None,
-        "rolled_days": len(days),
+        "days": len(days),
     }
 
 
 def line_of(told: dict[str, Any]) -> str:
     """Return the same as a line for a person."""
     parts = ", ".join(f"{part} {size / 1e6:,.1f}" for part, size in told["sizes"].items() if size)
-    oldest = f"; rolled bars of {told['rolled_days']} days since {told['oldest_day']}" if told["oldest_day"] else ""
+    oldest = f"; rolled bars since {told['oldest_day']}, days: {told['days']}" if told["oldest_day"] else ""
     return f"disk: {told['total'] / 1e6:,.1f} of {told['cap'] / 1e6:,.0f} MB ({parts}){oldest}"
