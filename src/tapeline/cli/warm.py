@@ -20,6 +20,7 @@ def warm(as_json: JsonOption = False) -> None:
     from tapeline import kernels
     from tapeline.kernels import greeks
     from tapeline.live import warm as live
+    from tapeline.scan import warm as scan
 
     started = time.perf_counter()
     with Progress("compiling indicators", quiet=as_json) as progress:
@@ -28,6 +29,8 @@ def warm(as_json: JsonOption = False) -> None:
         compiled += greeks.warm(progress=progress.update)
     with Progress("compiling ticks", quiet=as_json) as progress:
         compiled += live.warm(progress=progress.update)
+    with Progress("compiling scans", quiet=as_json) as progress:
+        compiled += scan.warm(progress=progress.update)
     seconds = time.perf_counter() - started
     if as_json:
         typer.echo(f'{{"kernels":{compiled},"compile_s":{seconds:.2f}}}')
