@@ -61,6 +61,9 @@ def test_what_cannot_work_is_one_sentence(shell: Shell, tmp_path: Path) -> None:
     assert "no universe file" in shell.refuses("scan", "--json", "--universe", str(tmp_path / "none.parquet"))
     assert "no session" in shell.refuses("scan", "--json", "--as-of", "1999-01-01")
     assert "CUDA" in shell.refuses(*DAY, "--json", "--device", "cuda")
+    assert "choose cpu or cuda" in shell.refuses(*DAY, "--json", "--device", "tpu")
+    assert "choose one" in shell.refuses(*DAY, "--json", "--lazy", "--incremental")
+    assert "no Ray cluster answers" in shell.refuses(*DAY, "--json", "--engine", "ray", "--address", "127.0.0.1:1")
 
 
 def test_strategy_of_the_own_file_is_used_and_the_command_line_has_the_last_word(shell: Shell, tmp_path: Path) -> None:

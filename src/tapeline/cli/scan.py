@@ -19,6 +19,7 @@ from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.cli.show import Progress
 from tapeline.cli.train import UniverseOption
 from tapeline.core.config import Config, MlConfig, ScanConfig
+from tapeline.core.errors import BadInput
 from tapeline.core.home import default_home
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ def scan(
     as_json: JsonOption = False,
 ) -> None:
     """Rank every symbol of a universe and show the best, with everything that made each score."""
+    if lazy and incremental:
+        raise BadInput("--lazy and --incremental are two ways to scan: choose one")
+    if device not in ("", "cpu", "cuda"):
+        raise BadInput(f"--device {device}: choose cpu or cuda")
     settings = load_settings(config).config
     changes: dict[str, Any] = {"top": top, "where": where, "sector_neutral": sector_neutral}
     changes["lookback_days"] = lookback_days

@@ -10,6 +10,7 @@ bits than ours.
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -28,6 +29,8 @@ from tapeline.scan.reading import LocalColumns
 
 RETRIES = 2
 """Times that a lost worker's part is asked again."""
+ANSWER_S = 5.0
+"""Seconds within which a cluster's address takes a connection."""
 
 
 class Shard:
@@ -102,6 +105,7 @@ class RayEngine:
         import ray
 
         started = time.perf_counter()
+        _check_answers(self._address)
         where: dict[str, Any] = {"address": self._address} if self._address else {"num_cpus": self.workers}
         ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         self._actors = [None] * self.workers
@@ -272,3 +276,14 @@ class RayColumns:
     def _tell(self, i: int, method: str, *arguments: Any) -> None:
         if self._held[i] == self._engine.lives[i]:  # else it is given everything before it is asked
             self._told[i].append(self._engine.tell(i, method, *arguments))
+
+
+def _check_answers(address: str) -> None:
+    """Raise BadInput when nobody listens at ``[ray://]host:port``; Ray itself would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return  # "auto" and the like: Ray finds it, or says so
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise BadInput(f"no Ray cluster answers at {address}: {error}") from None
