@@ -13,7 +13,9 @@ from functools import cache, partial
 from typing import Any
 
 import anyio
+import msgspec
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.chaos import kills
@@ -31,6 +33,7 @@ from tapeline.streams.change_steps import MemorySteps
 from tapeline.streams.closed import ClosedReader, unpack_closed
 from tapeline.streams.lanes import Publisher, lane_of
 from tapeline.streams.layout import Layout
+from tapeline.streams.router import Router
 from tapeline.streams.store import BEGINNING
 from tapeline.streams.worker import run_worker
 
@@ -130,7 +133,7 @@ class World:
 
     async def live(self, name: str) -> None:
         async with anyio.create_task_group() as group:
-            config = StreamsConfig(**{**{f: getattr(STREAMS, f) for f in STREAMS.__struct_fields__}, "lanes": 1})
+            config = msgspec.structs.replace(STREAMS, lanes=1)  # another than there are
             start = partial(run_worker, self.store, lambda _: LaneState(LIVE), config, name, ingress=self.ingress)
             worker = await group.start(start)
             async with anyio.create_task_group() as busy:
@@ -241,3 +244,46 @@ def minute(k: int) -> BarFrame:
     start_ns = OPEN_NS + 60 * k * NS_PER_S
     fields: dict[str, Any] = dict.fromkeys(BAR_FIELDS, np.full(n, 10.0 + k))
     return BarFrame(60, "sip", Label.REAL, start_ns + 60 * NS_PER_S, SYMBOLS, np.full(n, start_ns), **fields)
+
+
+def test_what_a_dead_router_gave_to_some_lanes_only_is_finished_before_they_change() -> None:
+    async def main() -> tuple[Any, ...]:
+        fuse = MortalFuse(None, after_effect=False)
+        world = World(fuse, 3, ())
+        await world.store.claim_lanes(3)
+        await world.ingress.write(tape())
+        await world.ingress.lease("dead", 0.01)
+        dead = Router(world.ingress, "dead", msgspec.structs.replace(STREAMS, batch_size=100))
+        fuse.break_at = 3  # after the term, the first lane and before the second
+        with pytest.raises(Killed):
+            await dead._route()
+        fuse.is_dead = False
+        assert sum([(await world.store.progress(lane)).length > 0 for lane in range(3)]) == 1
+        await anyio.sleep(0.1)
+        async with anyio.create_task_group() as group:
+            start = partial(run_worker, world.store, lambda _: LaneState(LIVE), STREAMS, "one")
+            worker = await group.start(start)
+            await change_of(world.store, world.ingress, "change").run(2)
+            worker.stop()
+        world.written = len(tape())
+        await world.live("two")
+        return await world.result()
+
+    assert seeded_run(main) == undisturbed()
+
+
+def test_nobody_routes_while_lanes_change() -> None:
+    async def main() -> None:
+        world = World(MortalFuse(None, after_effect=False), 2, ())
+        await world.store.claim_lanes(2)
+        await world.ingress.write(tape())
+        assert await world.store.change_layout(Layout(2, 2), Layout(2, 2, 0, next_lanes=3, attempt=1))
+        async with anyio.create_task_group() as group:
+            router = Router(world.ingress, "me", msgspec.structs.replace(STREAMS, lease_s=3.0))
+            group.start_soon(router.run)
+            await anyio.sleep(10)
+            assert await world.ingress.lease("you", 0.1)
+            router.stop()
+        assert [(await world.store.progress(lane)).length for lane in range(2)] == [0, 0]
+
+    seeded_run(main)
