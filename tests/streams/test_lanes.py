@@ -10,6 +10,7 @@ from tapeline.core.errors import ConfigError
 from tapeline.core.types import BarFrame
 from tapeline.streams import frames
 from tapeline.streams.lanes import Publisher, lane_of
+from tapeline.streams.layout import Layout
 from tapeline.streams.memory import MemoryLaneStore
 from tapeline.streams.store import BEGINNING
 
@@ -102,3 +103,16 @@ async def test_the_mark_of_each_symbol_is_found_again_after_a_restart() -> None:
 
 async def test_a_store_without_notes_knows_no_marks() -> None:
     assert await Publisher(MemoryLaneStore(), 2).marks_of(["A"]) == {}
+
+
+async def test_what_some_lanes_took_before_a_change_is_not_published_again() -> None:
+    store, symbols = MemoryLaneStore(), tuple("ABCDEFGH")
+    publisher = Publisher(store, 2)
+    await publisher.open()
+    store.lane(1).epoch = 1  # shut after lane 0 has taken its rows
+    assert await store.change_layout(Layout(2, 2), Layout(3, 3, 1))
+    ids = await publisher.publish(frame_of(0, symbols))
+    assert set(ids) == {0, 1, 2}
+    assert publisher.n_lanes == 3
+    seen = [symbol for lane in range(3) for frame in await lane_frames(store, lane) for symbol in frame.symbols]
+    assert sorted(seen) == list(symbols)
