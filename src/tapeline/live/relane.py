@@ -20,7 +20,7 @@ from tapeline.streams.change import LaneChange
 from tapeline.streams.change_steps import ValkeySteps
 from tapeline.streams.ingress import ValkeyIngress
 from tapeline.streams.layout import Layout
-from tapeline.streams.valkey import connect
+from tapeline.streams.valkey import ValkeyLaneStore, connect
 from tapeline.streams.worker import run_worker
 
 
@@ -40,7 +40,7 @@ async def change_lanes(address: str, n_lanes: int, config: Config) -> Layout:
     async with connect(address) as store:
         states, ingress = LaneStates(config.live), ValkeyIngress(store)
         change = LaneChange(store, ValkeySteps(store), ingress, states, underlying_of, config.streams, token)
-        if await store.heartbeat(token, 0.0):  # somebody else lives
+        if await _lives_anybody(store, token, config.streams.lease_s):
             return await change.run(n_lanes)
         work = partial(
             run_worker,
@@ -60,6 +60,15 @@ async def change_lanes(address: str, n_lanes: int, config: Config) -> Layout:
                 raise
             failed = first_of(told)
         raise failed
+
+
+async def _lives_anybody(store: ValkeyLaneStore, token: str, lease_s: float) -> bool:
+    """Tell whether a worker lives: one that was killed a moment ago is counted for the rest of its lease."""
+    with anyio.move_on_after(1.5 * lease_s):
+        while await store.heartbeat(token, 0.0):
+            await anyio.sleep(lease_s / 10)
+        return False
+    return True
 
 
 def first_of(errors: BaseException) -> BaseException:
