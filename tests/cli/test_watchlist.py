@@ -12,6 +12,8 @@ def test_symbols_are_added_removed_and_listed(shell: Shell) -> None:
     assert shell("watchlist", "list").out == "nothing is watched\n"
     assert shell("watchlist", "add", "msft", "AAPL", "ibm").out == "3 symbols watched\n"
     assert shell("watchlist", "remove", "IBM").out == "2 symbols watched\n"
+    answer = shell("watchlist", "remove", "ibm", "XOM")
+    assert (answer.out, answer.err, answer.code) == ("2 symbols watched\n", "not watched anyway: IBM, XOM\n", 0)
     assert shell("watchlist", "list").out == "AAPL\nMSFT\n"
     assert json.loads(shell("watchlist", "list", "--json").out) == {"symbols": ["AAPL", "MSFT"]}
 

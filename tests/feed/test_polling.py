@@ -7,10 +7,12 @@ from functools import partial
 
 import anyio
 import pytest
+from msgspec.structs import replace
 from tests.feed.test_poller import CALENDAR, CONFIG, DELAY_NS, EVERY_MINUTE, SYMBOLS
 from tests.feed.worlds import BACKENDS, MINUTE_NS, OPEN_NS, FakeVendor, bars_of, gateway_to, run
 
 from tapeline.core.clock import LogicalClock, sleep_s, together
+from tapeline.core.config import FeedConfig
 from tapeline.core.errors import BadInput
 from tapeline.core.types import NS_PER_S
 from tapeline.feed.poller import Poller, PollReport
@@ -19,7 +21,13 @@ from tapeline.flow.channel import Inlet, Outlet, channel
 
 
 def _day(
-    cycles: int, *, capacity: int = 4, pause_s: float = 0.0, symbols: Symbols = lambda: None, backend: str = "asyncio"
+    cycles: int,
+    *,
+    capacity: int = 4,
+    pause_s: float = 0.0,
+    symbols: Symbols = lambda: None,
+    config: FeedConfig = CONFIG,
+    backend: str = "asyncio",
 ) -> list[tuple[PollReport, int]]:
     """Return the reports of some cycles and when a reader, that rests after each, took them."""
     seen: list[tuple[PollReport, int]] = []
@@ -36,9 +44,9 @@ def _day(
 
     async def main(clock: LogicalClock) -> None:
         vendor = FakeVendor(clock, dict.fromkeys((*SYMBOLS, "F"), EVERY_MINUTE))
-        async with gateway_to(vendor, clock, CONFIG) as gateway:
-            source = bars_of(gateway, CONFIG)
-            poller = Poller(source, SYMBOLS, clock=clock, calendar=CALENDAR, config=CONFIG, since_ns=OPEN_NS)
+        async with gateway_to(vendor, clock, config) as gateway:
+            source = bars_of(gateway, config)
+            poller = Poller(source, SYMBOLS, clock=clock, calendar=CALENDAR, config=config, since_ns=OPEN_NS)
             ends: tuple[Inlet[PollReport], Outlet[PollReport]] = channel(clock, capacity)
             polling = partial(run_polling, poller, ends[0], clock=clock, cycles=cycles, symbols=symbols)
             await together(clock, [polling, partial(read, clock, ends[1])])
@@ -52,6 +60,13 @@ def test_each_cycle_is_followed_by_its_second_reading(backend: str) -> None:
     started = [report.started_ns - OPEN_NS for report, _ in _day(3, backend=backend)]
     reread_ns = 30 * NS_PER_S
     assert started == [m * MINUTE_NS + after for m in (1, 2, 3) for after in (DELAY_NS, reread_ns)]
+
+
+def test_the_last_minute_is_read_a_second_time_also_when_cycles_are_shorter_than_that() -> None:
+    reports = [report for report, _ in _day(14, config=replace(CONFIG, cycle_s=5.0))]
+    reread_ns = OPEN_NS + MINUTE_NS + 30 * NS_PER_S
+    assert reports[-1].started_ns == reread_ns
+    assert reports[-1].requests == 3  # five symbols in batches of two
 
 
 def test_a_slow_reader_holds_the_poller_back_and_misses_no_minute() -> None:

@@ -42,8 +42,11 @@ def remove(symbols: Symbols) -> None:
     """Watch these no longer."""
     from tapeline.feed.watchlist import read_watchlist, write_watchlist
 
-    kept = write_watchlist(watchlist_path(), set(read_watchlist(watchlist_path())) - {s.upper() for s in symbols})
+    watched, unwanted = set(read_watchlist(watchlist_path())), {symbol.upper() for symbol in symbols}
+    kept = write_watchlist(watchlist_path(), watched - unwanted)
     typer.echo(f"{len(kept)} symbols watched")
+    if unwanted - watched:
+        typer.echo(f"not watched anyway: {', '.join(sorted(unwanted - watched))}", err=True)
 
 
 @watchlist.command("list")

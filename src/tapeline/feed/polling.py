@@ -28,10 +28,11 @@ class Turn:
     is_reread: bool
 
 
-def next_turn(poller: Poller, now_ns: int) -> Turn:
-    """Return what is due next after ``now_ns``; a second reading comes first when both are."""
+def next_turn(poller: Poller, now_ns: int, *, polls: bool = True) -> Turn:
+    """Return what is due next after ``now_ns``; a second reading comes first when both are, or when nobody ``polls``
+    any more."""
     poll_ns, reread_ns = poller.next_poll_ns(now_ns), poller.next_reread_ns()
-    if reread_ns is not None and reread_ns <= poll_ns:
+    if reread_ns is not None and (reread_ns <= poll_ns or not polls):
         return Turn(max(now_ns, reread_ns), is_reread=True)
     return Turn(poll_ns, is_reread=False)
 
@@ -59,9 +60,7 @@ async def run_polling(
     left = cycles
     try:
         while left is None or left > 0 or poller.next_reread_ns() is not None:
-            turn = next_turn(poller, clock.now_ns())
-            if left is not None and left <= 0 and not turn.is_reread:
-                break
+            turn = next_turn(poller, clock.now_ns(), polls=left is None or left > 0)
             await clock.sleep_until(turn.moment_ns)
             if turn.is_reread:
                 await outbox.send(await poller.reread(clock.now_ns()))

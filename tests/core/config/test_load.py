@@ -107,3 +107,13 @@ def test_the_names_that_other_pollers_have_are_taken_for_ours(tmp_path: Path) ->
     assert load(None, {"TAPELINE_FEED__RATE_LIMIT_RPM": "80"}).config.feed.requests_per_minute == 80
     with pytest.raises(ConfigError, match=r"feed\.strategy \(USE_BATCH_POLLING\)"):
         load(None, {"USE_BATCH_POLLING": "perhaps"})
+
+
+def test_the_names_that_other_pollers_have_are_read_without_our_prefix_in_any_case_and_ours_win() -> None:
+    feed = load(None, {"rate_limit_rpm": "90", "BATCH_SIZE": "25", "Max_Concurrent_Batches": "2"}).config.feed
+    assert (feed.requests_per_minute, feed.batch_size, feed.max_concurrent_batches) == (90, 25, 2)
+    ours = load(None, {"batch_size": "25", "TAPELINE_FEED__BATCH_SIZE": "30", "RATE_LIMIT_RPM": "7"})
+    assert (ours.config.feed.batch_size, ours.origins["feed.batch_size"]) == (30, "TAPELINE_FEED__BATCH_SIZE")
+    assert ours.origins["feed.requests_per_minute"] == "RATE_LIMIT_RPM"
+    with pytest.raises(ConfigError, match=r"feed\.batch_size \(batch_size\)"):
+        load(None, {"batch_size": "many"})

@@ -27,8 +27,8 @@ NOT_SETTINGS = frozenset({"TAPELINE_HOME", "TAPELINE_LLM_API_KEY"})
 SYNONYMS = {"feed.rate_limit_rpm": "feed.requests_per_minute", "feed.use_batch_polling": "feed.strategy"}
 """Names that pollers commonly have for ours: the one in the file or, prefixed, in the environment is taken for the
 other. A switch for batches chooses between the two ends of ``feed.strategy``."""
-BATCH_SWITCH = "USE_BATCH_POLLING"
-"""Read without our prefix, too."""
+BARE = frozenset({"use_batch_polling", "rate_limit_rpm", "batch_size", "max_concurrent_batches"})
+"""Names of ``feed`` that are read from the environment without our prefix, too, in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     path
         The TOML file, or None for none.
     environ
-        The environment; only names with our prefix and a section are read.
+        The environment; names with our prefix and a section are read, and those of ``BARE``.
 
     Raises
     ------
@@ -60,9 +60,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         given = _with_our_names(_read(path))
         _check_keys(given, str(path))
         origins.update({where: str(path) for where in _paths(given) if where in origins})
-    # The switch comes first, so that the name of ours that stands beside it wins.
-    for name, text in sorted(environ.items(), key=lambda item: (item[0] != BATCH_SWITCH, item[0])):
-        if name == BATCH_SWITCH or (name.startswith(PREFIX) and name not in NOT_SETTINGS):
+    # Bare names come first, so that the name of ours that stands beside one wins.
+    for name, text in sorted(environ.items(), key=lambda item: (item[0].lower() not in BARE, item[0])):
+        if name.lower() in BARE or (name.startswith(PREFIX) and name not in NOT_SETTINGS):
             where, value = _setting(name, text)
             _place(given, where, value)
             origins[where] = name
@@ -177,7 +177,9 @@ def _with_our_names(given: dict[str, Any]) -> dict[str, Any]:
 
 def _setting(name: str, text: str) -> tuple[str, Any]:
     """Return the path and the value that a variable sets."""
-    theirs = "feed.use_batch_polling" if name == BATCH_SWITCH else name.removeprefix(PREFIX).lower().replace("__", ".")
+    if name.lower() in BARE:
+        return _setting(f"{PREFIX}FEED__{name}", text)
+    theirs = name.removeprefix(PREFIX).lower().replace("__", ".")
     if theirs in SYNONYMS:
         where = SYNONYMS[theirs]
         value = _parse(text.lower(), "feed.requests_per_minute", name)
