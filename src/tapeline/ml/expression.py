@@ -3,6 +3,7 @@
 In: ``"rsi_14 < 30 and dollar_volume_20 > 5e6"``.  Out: ``Expression``, which says what it needs and computes it.
 Names, numbers, + - * /, comparisons, and/or/not, and the functions in ``FUNCTIONS``; the same text makes features,
 screens and factors. Refuses everything else, with the place: nothing here can call, import or reach an attribute.
+Refuses also what names no column: it would be the same for every symbol.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,10 @@ from tapeline.ml import cross
 
 MAX_CHARS = 500
 MAX_NODES = 120
+MAX_NUMBER = int(np.finfo(np.float64).max)
+"""What is larger is infinite."""
+OF_ONE = ("log", "abs")
+"""Functions of a number; the others compare a symbol with all."""
 
 Columns = Mapping[str, F64]
 Compute = Callable[[Columns, NDArray[np.intp]], Any]
@@ -86,7 +91,7 @@ class Expression:
             raise BadInput(f"{self.text!r} is true or false: a value is needed here")
         with np.errstate(all="ignore"):  # what cannot be divided becomes NaN below
             found = np.asarray(self._compute(columns, sectors), np.float64)
-        return np.where(np.isfinite(found), found, np.nan)
+        return self._spread(np.where(np.isfinite(found), found, np.nan), columns, sectors)
 
     def holds(self, columns: Columns, sectors: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return where the condition is known to be true: a symbol with a NaN among ``names`` never matches."""
@@ -96,7 +101,11 @@ class Expression:
             found = np.asarray(self._compute(columns, sectors), np.bool_)
         for name in self.names:
             found = found & ~np.isnan(columns[name])
-        return found
+        return self._spread(found, columns, sectors)
+
+    def _spread(self, found: NDArray[Any], columns: Columns, sectors: NDArray[np.intp]) -> NDArray[Any]:
+        """Return ``found`` in the columns' shape."""
+        return np.broadcast_to(found, np.broadcast_shapes(sectors.shape, *(columns[name].shape for name in self.names)))
 
 
 @lru_cache(maxsize=1024)
@@ -119,12 +128,15 @@ def parse(text: str) -> Expression:
         raise BadInput(f"{text[:40]!r}... has {len(nodes)} parts, at most {MAX_NODES} are read: split it up")
     called = [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     names = [node.id for node in nodes if isinstance(node, ast.Name) and node.id not in called]
+    compute = _compile(tree.body, text)
+    if not names:
+        raise BadInput(f"{text!r} names no column: it is the same for every symbol, so it tells nobody apart")
     return Expression(
         text=text,
         names=tuple(dict.fromkeys(names)),
-        is_cross_sectional=bool(set(called) - {"log", "abs"}),
+        is_cross_sectional=bool(set(called) - set(OF_ONE)),
         is_condition=_is_condition(tree.body),
-        _compute=_compile(tree.body, text),
+        _compute=compute,
     )
 
 
@@ -138,7 +150,7 @@ def _compile(node: ast.expr, text: str) -> Compute:
     """Return the function of one node of the tree."""
     match node:
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-            constant = np.float64(number)
+            constant = np.float64(number if abs(number) <= MAX_NUMBER else np.inf)
             return lambda _columns, _sectors: constant
         case ast.Name(id=name):
             return lambda columns, _sectors: columns[name]
@@ -153,15 +165,25 @@ def _compile(node: ast.expr, text: str) -> Compute:
         case ast.BoolOp(op=op, values=values):
             join = np.logical_and if isinstance(op, ast.And) else np.logical_or
             parts = [_condition(value, text) for value in values]
-            return lambda columns, sectors: join.reduce([part(columns, sectors) for part in parts])
+            return lambda columns, sectors: reduce(join, [part(columns, sectors) for part in parts])
         case ast.Compare(left=left, ops=ops, comparators=rest) if all(type(op) in _COMPARE for op in ops):
             return _chain([_number(each, text) for each in (left, *rest)], [_COMPARE[type(op)] for op in ops])
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
             function, inner = FUNCTIONS[name], _number(argument, text)
+            if name not in OF_ONE and not any(isinstance(each, ast.Name) for each in _values(argument)):
+                raise BadInput(
+                    f"{ast.unparse(node)!r} in {text!r} compares every symbol with itself: name a column in it"
+                )
             return lambda columns, sectors: function(inner(columns, sectors), sectors)
     part = ast.get_source_segment(text.strip(), node) or text
     known = "names, numbers, + - * /, < <= > >= == !=, and, or, not"
     raise BadInput(f"{part!r} in {text!r} cannot be used: an expression has {known}, {'(), '.join(FUNCTIONS)}()")
+
+
+def _values(node: ast.expr) -> list[ast.AST]:
+    """Return the parts of a node without the names of functions."""
+    called = {id(each.func) for each in ast.walk(node) if isinstance(each, ast.Call)}
+    return [each for each in ast.walk(node) if id(each) not in called]
 
 
 def _number(node: ast.expr, text: str) -> Compute:
@@ -183,6 +205,6 @@ def _binary(apply: Callable[[Any, Any], Any], left: Compute, right: Compute) -> 
 def _chain(sides: list[Compute], compares: list[Callable[[Any, Any], Any]]) -> Compute:
     def compute(columns: Columns, sectors: NDArray[np.intp]) -> Any:
         values = [side(columns, sectors) for side in sides]
-        return np.logical_and.reduce([c(a, b) for c, a, b in zip(compares, values, values[1:], strict=False)])
+        return reduce(np.logical_and, [c(a, b) for c, a, b in zip(compares, values, values[1:], strict=False)])
 
     return compute
