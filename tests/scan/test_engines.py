@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import os
+import signal
+import sys
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +18,7 @@ from tests.ml.made import QUICK, models, trained
 from tests.scan.test_incremental import HISTORY, N, frame, same
 from tests.scan.test_market import CONFIG
 
-from tapeline.core.errors import BadInput
+from tapeline.core.errors import BadInput, Unavailable
 from tapeline.core.types import F64
 from tapeline.grid import BarGrid
 from tapeline.ml.features import CONTRACT, read_columns
@@ -179,16 +183,72 @@ def test_a_scan_on_shards_is_the_scan_of_the_whole() -> None:
     assert same(scanner.scan(), expected)
 
 
+class RayError(Exception):
+    """Stands for the error with which Ray answers for a lost worker."""
+
+
+class FakeRay:
+    """Ray in this process, whose workers are lost at the first ``losses`` questions."""
+
+    def __init__(self, losses: int) -> None:
+        self.losses, self.started, self.stopped = losses, 0, 0
+        self.exceptions = types.SimpleNamespace(RayActorError=RayError)
+
+    def init(self, **_: Any) -> None:
+        sys.stdout.write("(raylet) what nobody asked for\n")
+
+    def shutdown(self) -> None:
+        self.stopped += 1
+
+    def remote(self, **_: Any) -> Callable[[type[Shard]], Any]:
+        def start() -> _Remote:
+            self.started += 1
+            return _Remote(Shard())
+
+        return lambda _kind: types.SimpleNamespace(remote=start)
+
+    def get(self, answer: Any) -> Any:
+        if self.losses:
+            self.losses -= 1
+            sys.stdout.write("(raylet) A worker died\n")
+            raise RayError("killed")
+        return answer
+
+
+def test_worker_lost_at_the_start_is_replaced_and_standard_output_stays_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ray = FakeRay(losses=2)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with RayEngine(workers=2) as engine:
+        assert engine.report()["ray_retried"] == 2
+    assert (ray.started, ray.stopped) == (4, 1)
+    sys.stdout.write("ours\n")
+    told = capsys.readouterr()
+    assert told.out == "ours\n"
+    assert "A worker died" in told.err
+
+
+def test_workers_that_are_lost_again_and_again_are_one_sentence_and_nothing_stays_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ray = FakeRay(losses=99)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(Unavailable, match=r"lost 3 times.*--engine local"), RayEngine(workers=1):
+        pass
+    assert ray.stopped == 1
+
+
 @pytest.mark.process
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
-def test_two_actors_give_our_bits_and_a_killed_one_is_replaced() -> None:
+def test_two_actors_give_our_bits_and_a_killed_one_is_replaced(capfd: pytest.CaptureFixture[str]) -> None:
     ray = pytest.importorskip("ray")
     with RayEngine(workers=2) as engine:
         for target in models().targets:
             assert np.array_equal(engine.predict(models(), target, FEATURES), models().predict(target, FEATURES))
         going = engine.columns(rows_of(HISTORY.grid, slice(0, 200)))
         assert alike(going.columns(), going.grid)
-        ray.kill(engine._actors[1])
+        os.kill(ray.get(engine._actors[1].__ray_call__.remote(lambda _: os.getpid())), signal.SIGKILL)
         assert np.array_equal(engine.predict(models(), "up_10", FEATURES), models().predict("up_10", FEATURES))
         going.apply(frame(going.grid, [1, 3, N - 1], 1.02, 1))
         assert alike(going.columns(), going.grid)
@@ -196,4 +256,5 @@ def test_two_actors_give_our_bits_and_a_killed_one_is_replaced() -> None:
         assert alike(read, going.grid)
         report = engine.report()
     assert report["ray_retried"] == 1
+    assert capfd.readouterr().out == ""
     assert len(report["ray_worker_busy_pct"]) == 2

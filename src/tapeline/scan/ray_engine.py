@@ -4,15 +4,17 @@ The one module that knows Ray. Each actor is given its part of the panel once an
 the columns of its symbols; models are loaded once per fold; features of a scan go through the object store, and an
 actor reads only its rows. A worker that is lost is replaced, given its part again, and asked again.
 Refuses to lose rows: what cannot be computed anywhere raises. Refuses workers whose code or processor would give other
-bits than ours.
+bits than ours. What Ray has to say goes to standard error while it runs: standard output is the caller's.
 """
 
 from __future__ import annotations
 
 import logging
 import socket
+import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, redirect_stdout
 from itertools import pairwise
 from types import TracebackType
 from typing import Any
@@ -40,9 +42,9 @@ class Shard:
         self._models: dict[tuple[str, str], Models] = {}
         self._part = LocalColumns(BarGrid.empty((), 2))
 
-    def code(self) -> str:
-        """Return what this worker's bits follow from; see ``code_digest``."""
-        return code_digest()
+    def code(self) -> tuple[str, float]:
+        """Return what this worker's bits follow from (see ``code_digest``), and no time."""
+        return code_digest(), 0.0
 
     def hold(self, part: BarGrid) -> None:
         """Take a part of the panel, instead of the one before."""
@@ -100,6 +102,7 @@ class RayEngine:
         self._start_s = 0.0
         self._actors: list[Any] = []
         self._put: dict[int, tuple[Any, Any]] = {}
+        self._until_exit = ExitStack()
 
     def __enter__(self) -> RayEngine:
         import ray
@@ -107,26 +110,28 @@ class RayEngine:
         started = time.perf_counter()
         _check_answers(self._address)
         where: dict[str, Any] = {"address": self._address} if self._address else {"num_cpus": self.workers}
-        ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        self._actors = [None] * self.workers
-        for i in range(self.workers):
-            self._start(i)
-        if {*ray.get([actor.code.remote() for actor in self._actors])} != {code_digest()}:
-            ray.shutdown()
-            raise BadInput(
-                "the cluster's workers run another version of the code, or another kind of processor, and would give "
-                "other last digits: install the same version there, or scan with `--engine local`"
-            )
+        with ExitStack() as stack:  # what has been started ends with whatever goes wrong below
+            stack.enter_context(redirect_stdout(sys.stderr))  # Ray prints the loss of a worker whatever one asks of it
+            ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            stack.callback(ray.shutdown)
+            self._actors = [None] * self.workers
+            for i in range(self.workers):
+                self._start(i)
+            if {*self.gather(lambda _, actor: actor.code.remote())} != {code_digest()}:
+                raise BadInput(
+                    "the cluster's workers run another version of the code, or another kind of processor, and would "
+                    "give other last digits: install the same version there, or scan with `--engine local`"
+                )
+            self._until_exit = stack.pop_all()
+        self._wall_s = 0.0
         self._start_s = time.perf_counter() - started
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        import ray
-
         self._put.clear()
-        ray.shutdown()
+        self._until_exit.close()
 
     def predict(self, models: Models, target: str, features: F32) -> F64:
         """Return one value a row; rows are shared out evenly."""
@@ -189,9 +194,13 @@ class RayEngine:
                 try:
                     value, busy_s = ray.get(reference)
                     break
-                except ray.exceptions.ActorDiedError as error:
+                except ray.exceptions.RayActorError as error:
                     if attempt == RETRIES:
-                        raise Unavailable(f"a Ray worker was lost {RETRIES + 1} times: {error}") from None
+                        lost = str(error).splitlines()[0] if str(error) else "killed"
+                        raise Unavailable(
+                            f"a Ray worker was lost {RETRIES + 1} times ({lost}): see why on its machine, or scan with "
+                            "`--engine local`"
+                        ) from None
                     self._start(i)
                     reference = ask(i, self._actors[i])
             self._busy_s[i] += busy_s
