@@ -42,6 +42,7 @@ from tapeline.core.instruments.expiry import calendar_of
 from tapeline.core.outcome import Outcome
 from tapeline.core.process import Child
 from tapeline.core.types import MINUTE_S, NS_PER_S
+from tapeline.feed.file_limit import BothLimiterStates, limits_of
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.http import Host
 from tapeline.feed.intake import Stream
@@ -158,7 +159,7 @@ async def open_desk(
         store = await stack.enter_async_context(connect(address))
         clock = await _clock(stack, config, calendar, simulator, store, say)
         # A replay's simulator counts for itself, on its own clock; a vendor counts whatever is sent with our key.
-        state = None if replay else await stack.enter_async_context(connect_limits(address))
+        state = None if replay else await _counts(stack, home, address)
         asked = await open_vendors(stack, config, keys, environ, clock, model, replay=replay, state=state)
         async with anyio.create_task_group() as watching:
             watching.start_soon(workers.watch, say)
@@ -222,6 +223,11 @@ async def _stream_server(stack: AsyncExitStack, config: Config, home: Home, say:
     server = await stack.enter_async_context(embedded_valkey(home.valkey_path))
     say(f"stream server: embedded Valkey on {server.socket_path}")
     return f"unix://{server.socket_path}"
+
+
+async def _counts(stack: AsyncExitStack, home: Home, address: str) -> LimiterState:
+    """Return where requests on a key are counted: here with the verbs that run without a node, there with all hosts."""
+    return BothLimiterStates(limits_of(home), await stack.enter_async_context(connect_limits(address)))
 
 
 async def _clock(

@@ -32,6 +32,6 @@ def test_a_configured_server_comes_first(tmp_path: Path) -> None:
     assert count_address(config, _with_note(tmp_path, os.getpid())) == "redis://there"
 
 
-def test_without_a_node_we_count_alone_also_when_a_killed_one_left_its_note(tmp_path: Path) -> None:
+def test_without_a_node_no_server_counts_also_when_a_killed_one_left_its_note(tmp_path: Path) -> None:
     assert count_address(Config(), Home(tmp_path / "empty")) == ""
     assert count_address(Config(), _with_note(tmp_path, NOBODY)) == ""

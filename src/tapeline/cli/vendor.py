@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import msgspec
 
-from tapeline.cli.counting import count_address
+from tapeline.cli.counting import open_counts
 from tapeline.core.calendar import SessionCalendar
 from tapeline.core.clock import Clock, LogicalClock, SystemClock, actor
 from tapeline.core.config import Config
@@ -29,7 +29,6 @@ from tapeline.feed.vendors.alpaca import AlpacaBars, Asset, alpaca_hosts
 from tapeline.feed.vendors.alpaca_crypto import CALENDAR, AlpacaCrypto, split_markets
 from tapeline.feed.vendors.choice import bar_source, chain_hosts
 from tapeline.feed.vendors.yahoo import yahoo_hosts
-from tapeline.streams.limits import connect_limits
 
 _LOOK_S = 2.0
 """Real seconds for finding out whether a server on this machine owns a clock."""
@@ -109,9 +108,8 @@ async def open_vendor(config: Config, environ: Mapping[str, str]) -> AsyncIterat
     async with AsyncExitStack() as stack:
         clock = await _clock(stack, config.feed.alpaca.base_url)
         is_replay = isinstance(clock, LogicalClock)
-        # A simulator counts on its own clock; a vendor counts whatever is sent with our key, by a running node, too.
-        address = "" if is_replay else count_address(config, default_home(environ))
-        state = await stack.enter_async_context(connect_limits(address)) if address else None
+        simulator = config.feed.alpaca.base_url if is_replay else ""
+        state = await open_counts(stack, config, default_home(environ), simulator)
         hosts = [*alpaca_hosts(config.feed, keys, clock, state), *yahoo_hosts(config.feed, clock)]
         hosts += chain_hosts(config.feed, massive_key(environ) or "", clock)
         gateway = Gateway(hosts, config=config.feed, clock=clock, seed=config.node.seed, replay=is_replay)
