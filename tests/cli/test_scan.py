@@ -50,8 +50,12 @@ def test_condition_narrows_and_a_kept_scan_is_compared(shell: Shell) -> None:
 
 
 def test_day_before_the_oldest_model_is_scanned_by_factors_alone(shell: Shell) -> None:
-    told = json.loads(shell("scan", "--as-of", "2010-01-15", "--top", "2", "--json").out)
-    assert "scanned by factors alone" in told["notes"][0]
+    whole, by_step = (
+        json.loads(shell("scan", "--as-of", "2010-01-15", "--top", "2", "--json", *more).out)
+        for more in ((), ("--incremental",))
+    )
+    assert "scanned by factors alone" in whole["notes"][0]
+    assert (by_step["notes"], by_step["rows"]) == (whole["notes"], whole["rows"])
 
 
 def test_what_cannot_work_is_one_sentence(shell: Shell, tmp_path: Path) -> None:

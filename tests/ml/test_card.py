@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -33,3 +34,17 @@ def test_numbers_by_fold_and_by_regime_stand_beside_the_naive_rival() -> None:
         assert set(target.regimes) == {"market rising", "market falling", "volatile", "quiet"}
         assert target.momentum.days == target.skill.days > 0
         assert (target.chance is not None) == target.target.startswith("up")
+
+
+def test_fold_that_says_the_same_of_everybody_is_named_on_the_card() -> None:
+    table, judged = trained()
+    target = msgspec.structs.replace(judged[0].file.targets["up_10"], calibration=(0.0, 0.2))
+    file = msgspec.structs.replace(judged[0].file, targets={**judged[0].file.targets, "up_10": target})
+    card = build_card(table, [replace(judged[0], file=file)])
+    told = {each.target: each for each in card.targets}
+    assert told["up_10"].folds[0].is_constant
+    assert (
+        f"1 of 1 folds give every symbol the same value and move no score: {file.trained_until}"
+        in told["up_10"].verdict
+    )
+    assert "same value" not in told["return_5"].verdict

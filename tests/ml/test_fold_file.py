@@ -57,6 +57,11 @@ def test_model_for_other_features_is_refused_with_the_difference(folder: Path) -
         to_models(read_fold(folder / f"{UNTIL}.fold"), contract=other)
 
 
+def test_fold_that_bounds_other_features_than_it_has_is_one_sentence() -> None:
+    with pytest.raises(DataError, match="bound 5 and 79 features"):
+        to_models(msgspec.structs.replace(trained()[1][0].file, low=(0.0,) * 5))
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"x\x9c"])
 def test_damaged_file_is_one_sentence(folder: Path, content: bytes) -> None:
     (folder / f"{UNTIL}.fold").write_bytes(content)

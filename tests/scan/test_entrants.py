@@ -46,6 +46,21 @@ def test_entrants_are_told_once_and_nobody_is_new_at_first() -> None:
     assert told.names == [candidate.symbol for candidate in WHOLE.candidates[:2]]
 
 
+def test_one_that_keeps_crossing_the_edge_is_told_once_and_still_seen_to_change() -> None:
+    told = Told()
+
+    async def main() -> None:
+        watch = EntrantWatch(told)
+        for _ in range(3):
+            await watch.see(FEWER)
+            await watch.see(WHOLE)
+            assert watch.change is not None
+            assert len(watch.change.new) == 2
+
+    anyio.run(main)
+    assert told.names == [candidate.symbol for candidate in WHOLE.candidates[:2]]
+
+
 def test_restart_goes_on_from_the_kept_scan_and_a_failed_alert_is_told_again() -> None:
     told = Told(failures=1)
 

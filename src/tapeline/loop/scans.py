@@ -30,7 +30,7 @@ class Scans:
     last
         The last one; None before the first.
     entrants
-        Candidates that the scan before them had not, newest last.
+        Candidates that the scan before them had not, each once a session, newest last.
     look
         The last closer look, and ``looked_ns``, when it began; 0 before the first.
     """

@@ -98,7 +98,7 @@ async def open_sight(
         await features.save()
     drifted = forecast.drifted()
     drift = (f"the market has drifted from what training saw in: {', '.join(drifted)}",) if drifted else ()
-    return replace(sight, forecast=forecast, notes=drift)
+    return replace(sight, forecast=forecast, notes=(*forecast.remarks(), *drift))
 
 
 def about_of(known: Mapping[str, Company], symbols: tuple[str, ...]) -> About:

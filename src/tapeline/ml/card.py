@@ -25,11 +25,15 @@ TOP_FEATURES = 15
 
 
 class FoldSkill(msgspec.Struct, frozen=True, kw_only=True):
-    """One fold: what it knew, how many trees it grew, and its skill on the sessions after."""
+    """One fold: what it knew, how many trees it grew, and its skill on the sessions after.
+
+    ``is_constant``: it gives every symbol the same value, so it moves no score.
+    """
 
     trained_from: str
     trained_until: str
     rounds: int
+    is_constant: bool
     skill: Skill
 
 
@@ -100,6 +104,7 @@ def _target_card(table: Table, judged: Sequence[Judged], target: Target) -> Targ
             trained_from=str(each.file.trained_from),
             trained_until=str(each.file.trained_until),
             rounds=each.file.targets[target.name].rounds,
+            is_constant=each.file.targets[target.name].is_constant,
             skill=judge_scores(
                 each.values[target.name], gain[each.fold.test.start : each.fold.test.stop], target.horizon
             ),
@@ -111,7 +116,7 @@ def _target_card(table: Table, judged: Sequence[Judged], target: Target) -> Targ
     return TargetCard(
         target=target.name,
         horizon_sessions=target.horizon,
-        verdict=_verdict(skill, momentum),
+        verdict=_verdict(skill, momentum) + _constant(folds),
         skill=skill,
         momentum=momentum,
         chance=judge_chances(values, gain) if target.is_chance else None,
@@ -130,6 +135,12 @@ def _verdict(skill: Skill, momentum: Skill) -> str:
     said = f"rank IC {skill.ic:+.4f}, 95 % interval {skill.ic_low:+.4f} to {skill.ic_high:+.4f}, {skill.days} days"
     rival = f"naive momentum on the same days: {momentum.ic:+.4f}"
     return f"{'Skill' if skill.is_shown else 'No skill'}: {said}; {rival}."
+
+
+def _constant(folds: Sequence[FoldSkill]) -> str:
+    flat = [fold.trained_until for fold in folds if fold.is_constant]
+    same = f" {len(flat)} of {len(folds)} folds give every symbol the same value and move no score: {', '.join(flat)}."
+    return same if flat else ""
 
 
 def _regimes(table: Table) -> dict[str, NDArray[np.bool_]]:
@@ -217,7 +228,12 @@ def _section(card: TargetCard, table: Table, judged: Sequence[Judged]) -> str:
     if card.chance is not None:
         drawn.append(plots.svg("Calibration", plots.calibration(card.chance.bins), x="said", y="happened"))
     rows = [skill_row("all folds", card.skill), skill_row("naive momentum", card.momentum)]
-    rows += [skill_row(f"after {fold.trained_until} ({fold.rounds} trees)", fold.skill) for fold in card.folds]
+    rows += [
+        skill_row(
+            f"after {fold.trained_until} ({fold.rounds} trees{', constant' if fold.is_constant else ''})", fold.skill
+        )
+        for fold in card.folds
+    ]
     rows += [skill_row(name, skill) for name, skill in card.regimes.items()]
     chance = ""
     if card.chance is not None:

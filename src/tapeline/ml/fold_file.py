@@ -37,6 +37,11 @@ class TargetTrees(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     calibration: tuple[float, float] | None
     trees: bytes
 
+    @property
+    def is_constant(self) -> bool:
+        """True when calibration left nothing of what the trees say: every symbol is given the same probability."""
+        return self.calibration is not None and self.calibration[0] == 0.0
+
 
 class FoldFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One fold as it stands on disk.
@@ -96,6 +101,25 @@ class Models:
             return self.trees[target].predict(features)
         return probability(self.trees[target].predict(features, margin=True), *calibration)
 
+    def contributions(self, target: str, features: F32) -> F64:
+        """Return what each feature adds to each row's rank, or to the log-odds of its probability (SHAP).
+
+        float64 (n_rows, n_features + 1); the last column is the base, and a row's sum is what the model says.
+        """
+        found = self.trees[target].contributions(features)
+        calibration = self.file.targets[target].calibration
+        if calibration is None:
+            return found
+        slope, offset = calibration
+        found = slope * found
+        found[:, -1] += offset
+        return found
+
+    @property
+    def constant(self) -> tuple[str, ...]:
+        """The targets of which it says the same for every symbol: training found nothing that tells them apart."""
+        return tuple(name for name, target in self.file.targets.items() if target.is_constant)
+
 
 def to_models(file: FoldFile, *, device: str = "cpu", contract: Contract = CONTRACT) -> Models:
     """Return the models of a fold.
@@ -110,6 +134,11 @@ def to_models(file: FoldFile, *, device: str = "cpu", contract: Contract = CONTR
         raise BadInput(
             f"the models trained until {file.trained_until} were made for other features "
             f"({theirs.digest}, not {contract.digest}): {contract.difference(theirs)}; train them again"
+        )
+    if not len(contract.definitions) == len(file.low) == len(file.high):
+        raise DataError(
+            f"the models trained until {file.trained_until} bound {len(file.low)} and {len(file.high)} features from "
+            f"below and above, of {len(contract.definitions)}: train them again"
         )
     check_device(device)
     trees = {name: Trees(target.trees, device) for name, target in file.targets.items()}

@@ -78,6 +78,11 @@ class Forecast:
             return f"{len(outside)} features lie outside what training saw: {', '.join(names)}"
         return ""
 
+    def remarks(self) -> tuple[str, ...]:
+        """Return what a person should know of the models that spoke, a sentence each."""
+        flat = [target for target in self.models.constant if target in self.values]
+        return (f"{' and '.join(flat)}: the same for every symbol in this fold, so no score moves",) if flat else ()
+
     def drifted(self) -> tuple[str, ...]:
         """Return the features whose median over the universe lies outside what training saw of single symbols."""
         with np.errstate(all="ignore"):

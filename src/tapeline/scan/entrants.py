@@ -1,6 +1,7 @@
 """Who is new among the candidates: scans in, an alert out.
 
-In: one scan after another.  Out: the candidates that the scan before did not have, told to whoever was handed in.
+In: one scan after another.  Out: the candidates that the scan before did not have, told to whoever was handed in, each
+once in the watch's life: one that keeps crossing the edge is news the first time only.
 Refuses to call anybody new without a scan to compare with, or by a partial scan, where scores lack a part.
 """
 
@@ -36,7 +37,8 @@ class EntrantWatch:
     def __init__(self, alert: Alert, before: Saved | None = None) -> None:
         self._alert, self._before = alert, before
         self.change: Difference | None = None
-        """What the last whole scan changed; None before the second."""
+        """What the last whole scan changed, whoever crosses the edge again included; None before the second."""
+        self._told: set[str] = set()
 
     async def see(self, result: ScanResult) -> tuple[Candidate, ...]:
         """Tell of the entrants of a scan and return them; once the alert has been taken they are old."""
@@ -46,9 +48,10 @@ class EntrantWatch:
         """The same for the candidates of a whole scan, best first."""
         now = to_saved(candidates, as_of_ns)
         change = None if self._before is None else difference(self._before, now)
-        new = set() if change is None else set(change.new)
+        new = set() if change is None else set(change.new) - self._told
         entrants = tuple(candidate for candidate in candidates if candidate.symbol in new)
         if entrants:
             await self._alert(entrants)
+            self._told |= new
         self._before, self.change = now, change
         return entrants

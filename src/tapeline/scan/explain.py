@@ -1,7 +1,7 @@
 """Why a model thinks what it thinks of a symbol: the features that moved it, in words.
 
 In: a forecast and some of its symbols.  Out: an ``Explanation`` each. A second call, as it costs more than the scan.
-Refuses to explain an abstention as if it were an opinion: it says why there is none.
+Refuses to explain an abstention, or a value that everybody has, as if it were an opinion on the symbol.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ class Explanation:
     Attributes
     ----------
     shares
-        Target to (feature, SHAP value), the largest move first; in units of the target's rank or log-odds.
+        Target to (feature, SHAP value), the largest move first; in units of the target's rank, or of the log-odds of
+        its calibrated probability. Empty when the model says the same of every symbol.
     base
-        Target to what the model says of nobody in particular; ``base`` and all SHAP values add up to the margin.
+        Target to what the model says of nobody in particular; ``base`` and all SHAP values add up to the target's rank
+        or log-odds.
     words
         A sentence per target.
     """
@@ -53,9 +55,7 @@ def explain(forecast: Forecast, symbols: Sequence[str]) -> tuple[Explanation, ..
         raise BadInput(f"{unknown[0]} is not in the universe that was forecast")
     cols = np.array([place[symbol] for symbol in symbols], np.intp)
     features = np.ascontiguousarray(forecast.features[cols])
-    spoken = (
-        {name: forecast.models.trees[name].contributions(features) for name in forecast.values} if len(cols) else {}
-    )
+    spoken = {name: forecast.models.contributions(name, features) for name in forecast.values} if len(cols) else {}
     return tuple(_of_symbol(forecast, symbol, int(cols[i]), i, spoken) for i, symbol in enumerate(symbols))
 
 
@@ -81,7 +81,7 @@ def _sentence(target: str, value: float, shares: tuple[tuple[str, float], ...], 
     down = [_feature(name, row, names) for name, share in shares if share < 0.0][:TOP]
     said = f"{target} {value:.1%} likely" if target.startswith("up") else f"{target} rank {value:+.3f}"
     parts = [f"{what} by {', '.join(which)}" for what, which in (("raised", up), ("lowered", down)) if which]
-    return f"{said}: {'; '.join(parts) or 'no feature moves it'}"
+    return f"{said}: {'; '.join(parts) or 'the same for every symbol: no reasons'}"
 
 
 def _feature(name: str, row: F32, names: list[str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,12 +18,12 @@ from tapeline.core.config import MlConfig, ScanConfig
 from tapeline.core.errors import BadInput
 from tapeline.core.types import BAR_FIELDS, BarFrame, Label
 from tapeline.grid import Applied, BarGrid
-from tapeline.grid.history import About, date_of
+from tapeline.grid.history import About
 from tapeline.ml.cross import group_codes
 from tapeline.ml.features import build_features
-from tapeline.ml.fold_file import Models, load_models
+from tapeline.ml.fold_file import Models
 from tapeline.ml.forecast import Predict, judge, predict_here
-from tapeline.scan.market import Phase, Scanned, check_sessions
+from tapeline.scan.market import Phase, Scanned, check_sessions, dated_models
 from tapeline.scan.own import NOTHING, Own
 from tapeline.scan.reading import GoingColumns, LocalColumns
 from tapeline.scan.scan import scan
@@ -36,7 +37,7 @@ class Scanner:
     columns
         The grid and its columns: ``LocalColumns(grid)``, or those of another engine.
     config, ml, models, about, own, predict
-        As for ``run_scan``; they stay the same over the scanner's life.
+        As for ``run_scan``, models of a date or None; they stay the same over the scanner's life.
     """
 
     def __init__(
@@ -44,13 +45,14 @@ class Scanner:
         columns: GoingColumns,
         config: ScanConfig,
         ml: MlConfig,
-        models: Models,
+        models: Models | None,
         *,
         about: About | None = None,
         own: Own = NOTHING,
         predict: Predict = predict_here,
     ) -> None:
-        check_sessions(config)
+        if models is not None:
+            check_sessions(config)
         self.columns = columns
         self._config, self._ml, self._models, self._own, self._predict = config, ml, models, own, predict
         self._about = About.unknown(len(columns.grid.symbols)) if about is None else about
@@ -76,11 +78,13 @@ class Scanner:
 
     def scan(self) -> Scanned:
         """Return the scan of everything that has been applied."""
-        features = build_features(self.columns.columns(), self._sectors)
-        forecast = judge(self.grid.symbols, features, self._models, self._ml, predict=self._predict)
+        forecast = None
+        if self._models is not None:
+            features = build_features(self.columns.columns(), self._sectors)
+            forecast = judge(self.grid.symbols, features, self._models, self._ml, predict=self._predict)
         moment = int(self.grid.event_ns[-1]) if self.grid.n_bars else 0
         result = scan(self.grid, None, self._config, moment, about=self._about, forecast=forecast, own=self._own)
-        return Scanned(result, forecast)
+        return Scanned(result if forecast is None else replace(result, notes=forecast.remarks()), forecast)
 
 
 def scan_by_step(
@@ -101,14 +105,15 @@ def scan_by_step(
     """
     if grid.n_bars < 2:
         raise BadInput("a scan by step needs two sessions at least: one to begin with, and one to go on with")
-    models = load_models(date_of(int(grid.event_ns[-1])), ml.folder, device=ml.device)
+    models, notes = dated_models(grid, int(grid.event_ns[-1]), ml)
     before = rows_of(grid, slice(0, grid.n_bars - 1))
     scanner = Scanner(going(before), config, ml, models, about=about, own=own, predict=predict)
     with phase("session before"):
         scanner.scan()
     with phase("step"):
         scanner.apply(newest_frame(grid))
-        return scanner.scan()
+        found = scanner.scan()
+    return replace(found, result=replace(found.result, notes=(*notes, *found.result.notes)))
 
 
 def rows_of(grid: BarGrid, rows: slice) -> BarGrid:

@@ -118,7 +118,7 @@ def run_scan(
     notes: tuple[str, ...] = ()
     if models == SHIPPED:
         with phase("load models"):
-            models, notes = _dated(grid, moment, ml)
+            models, notes = dated_models(grid, moment, ml)
     forecast = None
     if models is not None:
         check_sessions(config)
@@ -135,6 +135,7 @@ def run_scan(
                 out_of_time=late,
             )
             forecast = replace(forecast, among=among)
+        notes = forecast.remarks()
     with phase("factors, screens, ranks"):
         result = scan(grid, None, config, moment, about=about, forecast=forecast, own=own)
     return Scanned(replace(result, notes=notes), forecast)
@@ -154,7 +155,7 @@ def _newest(grid: BarGrid) -> int:
     return int(grid.event_ns[-1]) if grid.n_bars else 0
 
 
-def _dated(grid: BarGrid, moment_ns: int, ml: MlConfig) -> tuple[Models | None, tuple[str, ...]]:
+def dated_models(grid: BarGrid, moment_ns: int, ml: MlConfig) -> tuple[Models | None, tuple[str, ...]]:
     """Return the models that the day may use; without any, None and the reason."""
     rows = rows_until(grid.event_ns, moment_ns)
     if not rows:
