@@ -76,13 +76,75 @@ def test_kinds_are_read_where_the_file_has_them(tmp_path: Path) -> None:
     ("changes", "says"),
     [
         ({"close": None}, "no column 'close'"),
-        ({"symbol": ["A", "A", "A", "A"]}, "a symbol twice in one session"),
-        ({"close": [1.0, None, 2.0, 3.0]}, "empty cells"),
+        ({"symbol": ["A", "A", "A", "A"]}, "no symbol that can be read; A: it has 2 rows for 2010-01-04"),
+        ({"session": ["2010-01-04", "2010-01-05", "soon", "later"]}, "'session' holds no dates such as 2010-05-06"),
+        ({"session": [1, 2, 1, 2]}, "'session' holds no dates"),
+        ({"close": ["1", "2", "3", "many"]}, "'close' holds no numbers"),
+        ({"volume": [True, False, True, False]}, "'volume' holds no numbers"),
     ],
 )
 def test_file_that_is_no_universe_is_one_sentence(tmp_path: Path, changes: dict[str, list[object]], says: str) -> None:
     with pytest.raises(DataError, match=says):
         load_history(written(tmp_path / "u.parquet", rows(**changes)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"session": [dt.date(2010, 1, 5)] * 2 + [dt.date(2010, 1, 4), dt.date(2010, 1, 5)]},
+            "it has 2 rows for 2010-01-05",
+        ),
+        ({"close": [1.0, None, 3.0, 4.0]}, "its row of 2010-01-05 has an empty cell for close"),
+        (
+            {"session": [None, *[dt.date(2010, 1, 5)] * 2, dt.date(2010, 1, 4)]},
+            "its row of no session has an empty cell for session",
+        ),
+    ],
+)
+def test_one_bad_row_costs_its_symbol_alone(tmp_path: Path, changes: dict[str, list[object]], why: str) -> None:
+    history = load_history(written(tmp_path / "u.parquet", rows(**changes)), dt.date(2010, 1, 5))
+    assert history.grid.symbols == ("A",)
+    assert sorted(history.grid.field("close")[:, 0].tolist()) == [3.0, 4.0]
+    assert history.refused == {"B": why}
+
+
+def test_rows_without_a_symbol_are_told_and_unknown_sectors_are_empty(tmp_path: Path) -> None:
+    changes = {"symbol": ["B", None, "A", "A"], "sector": ["Energy", None, None, None]}
+    history = load_history(written(tmp_path / "u.parquet", rows(**changes)))
+    assert history.refused == {"(no symbol)": "1 rows name no symbol"}
+    assert (history.grid.symbols, history.about.sectors) == (("A", "B"), ("", "Energy"))
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.timestamp("us"), pa.timestamp("ns", "UTC")])
+def test_sessions_as_text_or_moments_are_their_days(tmp_path: Path, kind: pa.DataType) -> None:
+    days = pa.array([dt.date(2010, 1, 4), dt.date(2010, 1, 5)] * 2)
+    found = load_history(written(tmp_path / "u.parquet", rows(session=days.cast(kind), close=["1", "2", "3", "4"])))
+    assert [str(day) for day in found.days] == ["2010-01-04", "2010-01-05"]
+    assert found.grid.field("close").tolist() == [[3.0, 1.0], [4.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"close": [1.0, float("inf"), 3.0, 4.0]},
+            "1 bar that cannot be is taken as no bar, the newest of 2010-01-05: close is inf",
+        ),
+        (
+            {"high": [1.0, 1.0, 3.0, 4.0]},
+            "1 bar that cannot be is taken as no bar, the newest of 2010-01-05: high 1 is below low 2",
+        ),
+        (
+            {"open": [float("nan"), float("-inf"), 3.0, 4.0]},
+            "2 bars that cannot be are taken as no bar, the newest of 2010-01-05: open is -inf",
+        ),
+    ],
+)
+def test_bar_that_cannot_be_is_no_bar_and_is_named(tmp_path: Path, changes: dict[str, list[object]], why: str) -> None:
+    history = load_history(written(tmp_path / "u.parquet", rows(**changes)))
+    assert history.doubts == {"B": why}
+    assert np.isnan(history.grid.field("close")[-1, 1])
 
 
 def test_absent_and_broken_files_are_one_sentence(tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
 """Daily history on disk as a grid: the shipped one, or a universe file of ``tapeline sample``.
 
 In: a Parquet file with one row per symbol and session.  Out: a grid of sessions in today's shares, and what is known of
-each symbol. Refuses files without the columns of a universe, and symbols that stand twice in one session.
+each symbol, with the symbols and bars that could not be read. Refuses files without the columns of a universe.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +21,8 @@ from tapeline.core.errors import DataError
 from tapeline.core.types import DAY_S, F64, NS_PER_S
 from tapeline.data import CORPORATE_ACTIONS, DAILY, UNIVERSE, shipped
 from tapeline.grid.bars import BarGrid
+from tapeline.grid.judged import FIELDS, Judged, judge, typed
 
-FIELDS = ("open", "high", "low", "close", "volume")
 ROW_COLUMNS = ("symbol", "session", *FIELDS)
 ABOUT_COLUMNS = ("symbol", "name", "sector", "industry")
 TEXTS = (*ABOUT_COLUMNS, "kind")
@@ -58,11 +58,17 @@ class History:
         Of the grid's symbols.
     origin
         Where it comes from, in a few words for a person.
+    refused
+        Symbols of the file that are not in the grid, and why: a row twice, an empty cell.
+    doubts
+        Symbols of the grid with bars that cannot be and are taken as no bar, and what is wrong with the newest.
     """
 
     grid: BarGrid
     about: About
     origin: str
+    refused: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def days(self) -> NDArray[np.datetime64]:
@@ -96,7 +102,7 @@ def load_history(universe: Path | None = None, until: dt.date | None = None) -> 
     Raises
     ------
     DataError
-        When a file is absent, unreadable, lacks a column or has no session in time.
+        When a file is absent, unreadable, lacks a column, has no session in time or no symbol that can be read.
     """
     if universe is None:
         rows, about = _read(shipped(DAILY), ROW_COLUMNS), _read(shipped(UNIVERSE), ABOUT_COLUMNS)
@@ -104,15 +110,17 @@ def load_history(universe: Path | None = None, until: dt.date | None = None) -> 
     else:
         rows = _read(universe, (*ROW_COLUMNS, *ABOUT_COLUMNS[1:]))
         about, origin = None, str(universe)
-    if until is not None:
-        rows = rows.filter(pc.less_equal(rows["session"], pa.scalar(until)))
+    rows = typed(rows, origin)
+    if until is not None:  # a row without a session stays: it is told of
+        rows = rows.filter(pc.less_equal(rows["session"], pa.scalar(until)).fill_null(True))
     if not rows.num_rows:
         raise DataError(f"{origin} has no session{f' until {until}' if until else ''}")
-    symbols, columns = _codes(rows["symbol"])
-    grid = _grid(rows, tuple(symbols), columns, origin)
+    judged = judge(rows, origin)
+    symbols, columns = judged.symbols
+    grid = _grid(judged)
     adjust_splits(grid, until)
-    known = _first_rows(rows, columns) if about is None else about
-    return History(grid, _about(known, tuple(symbols)), origin)
+    known = _first_rows(judged.rows, columns) if about is None else about
+    return History(grid, _about(known, tuple(symbols)), origin, judged.refused, judged.doubts)
 
 
 def adjust_splits(grid: BarGrid, until: dt.date | None = None) -> None:
@@ -123,13 +131,11 @@ def adjust_splits(grid: BarGrid, until: dt.date | None = None) -> None:
             grid.adjust(row["symbol"], day_ns(row["ex_date"]), row["ratio"])
 
 
-def _grid(rows: pa.Table, symbols: tuple[str, ...], columns: NDArray[np.intp], origin: str) -> BarGrid:
-    sessions, at = _codes(rows["session"])
-    if np.bincount(at * len(symbols) + columns).max() > 1:
-        raise DataError(f"{origin} has a symbol twice in one session: each symbol has one row a session")
+def _grid(judged: Judged) -> BarGrid:
+    (symbols, columns), (sessions, at) = judged.symbols, judged.sessions
     panels: dict[str, F64] = {name: np.full((len(sessions), len(symbols)), np.nan) for name in FIELDS}
     for name, panel in panels.items():
-        panel[at, columns] = rows[name].to_numpy()
+        panel[at, columns] = judged.rows[name].to_numpy()
     return BarGrid.from_arrays(
         symbols,
         [day_ns(day) for day in sessions],
@@ -159,20 +165,6 @@ def _first_rows(rows: pa.Table, columns: NDArray[np.intp]) -> pa.Table:
     return rows.take(first)
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[list[Any], NDArray[np.intp]]:
-    """Return the sorted distinct values of a column, and for each row the position of its value among them."""
-    coded = (
-        column.unify_dictionaries().combine_chunks()
-        if pa.types.is_dictionary(column.type)
-        else column.combine_chunks().dictionary_encode()
-    )
-    values, codes = coded.dictionary, coded.indices.to_numpy()
-    order = pc.sort_indices(values).to_numpy()
-    place = np.empty(len(order), np.intp)
-    place[order] = np.arange(len(order))
-    return values.take(order).to_pylist(), place[codes]
-
-
 def _read(path: Path, columns: tuple[str, ...]) -> pa.Table:
     try:
         have = pq.read_schema(path).names
@@ -184,6 +176,4 @@ def _read(path: Path, columns: tuple[str, ...]) -> pa.Table:
         raise DataError(f"there is no universe file {path}; `tapeline sample --out {path}` makes one") from None
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
-    if any(table[name].null_count for name in columns):
-        raise DataError(f"{path} has empty cells: a bar that is absent has no row")
     return table
