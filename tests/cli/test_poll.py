@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from tests.cli.shell import Shell
+from tests.cli.shell import Answer, Shell
 
 from tapeline.cli import poll
 from tapeline.core.process import spawn
@@ -34,6 +35,15 @@ def polling(shell: Shell, vendor: str) -> Shell:
     return shell
 
 
+def _lines(answer: Answer) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in answer.out.splitlines()]
+
+
+def _bars(answer: Answer) -> list[dict[str, Any]]:
+    """Return the lines of bars and quotes, without those of cycles."""
+    return [line for line in _lines(answer) if "cycle" not in line]
+
+
 @pytest.mark.process
 def test_one_poll_tells_bars_and_names_the_unknown(polling: Shell) -> None:
     told = json.loads(polling("poll", "--once", "--symbols", "aapl, MSFT,NOPE", "--json").out)
@@ -41,6 +51,7 @@ def test_one_poll_tells_bars_and_names_the_unknown(polling: Shell) -> None:
     assert {bar["t"] for bar in told["bars"]} == {"2010-05-05T19:59:00Z"}  # the bell has not rung yet: last evening's
     assert told["refused"] == [{"symbol": "NOPE", "reason": "the vendor lists no such stock"}]
     assert (told["requests"], told["notes"]) == (1, [])
+    assert told["no_trade"] == told["unknown"] == told["missing"] == []
     answer = polling("poll", "--once", "--symbols", "AAPL,NOPE")
     assert "AAPL     2010-05-05T19:59:00Z" in answer.out
     assert answer.err == "NOPE: the vendor lists no such stock\n"
@@ -51,17 +62,45 @@ def test_one_poll_tells_bars_and_names_the_unknown(polling: Shell) -> None:
 def test_some_cycles_of_the_watchlist_tell_each_minute_once(polling: Shell) -> None:
     polling("watchlist", "add", "AAPL", "MSFT")
     answer = polling("poll", "--cycles", "3", "--json")
-    rows = [json.loads(line) for line in answer.out.splitlines()]
+    rows = _bars(answer)
     assert [(row["t"][11:16], row["symbol"]) for row in rows] == [
         (f"13:{minute}", symbol) for minute in (30, 31, 32) for symbol in ("AAPL", "MSFT")
     ]
-    assert "2010-05-06T13:34:00Z: 2 bars" in polling("poll", "--cycles", "1").out
+    assert "2010-05-06T13:33:00Z: 2 bars" in polling("poll", "--cycles", "1").out
+
+
+@pytest.mark.process
+def test_a_line_of_each_cycle_names_the_minute_by_its_start_and_who_is_without_a_bar(polling: Shell) -> None:
+    answer = polling("poll", "--cycles", "1", "--json", "--symbols", "AAPL,MSFT")
+    first, second = [line["cycle"] for line in _lines(answer) if "cycle" in line]
+    assert first["minute"] == second["minute"] == _bars(answer)[0]["t"]
+    assert (first["bars"], first["requests"], first["missing"], first["unknown"]) == (2, 1, [], [])
+    assert (second["bars"], second["requests"], second["no_trade"], second["alerts"]) == (0, 1, [], [])
+
+
+@pytest.mark.process
+def test_a_feed_that_has_the_minute_of_nobody_is_silent_and_not_without_trade(polling: Shell, vendor: str) -> None:
+    # Under another name the simulator's clock is not asked for: its day is years ago by the wall.
+    polling.patch.setenv("TAPELINE_FEED__ALPACA__BASE_URL", vendor.replace("127.0.0.1", "0.0.0.0"))
+    told = json.loads(polling("poll", "--once", "--symbols", "AAPL,MSFT", "--json").out)
+    assert (told["bars"], told["no_trade"], told["unknown"]) == ([], [], ["AAPL", "MSFT"])
+    assert "the feed iex has no bar of the minute" in told["notes"][0]
+    answer = polling("poll", "--once", "--symbols", "AAPL,MSFT")
+    assert (answer.code, answer.out) == (0, "0 bars, 1 requests, 1 pages\n")
+    assert "for any of the 2 symbols asked for: it may be silent, or nobody traded" in answer.err
+
+
+@pytest.mark.process
+def test_words_that_do_not_go_together_are_refused(polling: Shell) -> None:
+    assert "--symbols names no symbol" in polling.refuses("poll", "--symbols", "")
+    assert "--symbols names no symbol" in polling.refuses("sync", "--symbols", " , ")
+    assert "leave out --cycles and --stream" in polling.refuses("poll", "--once", "--cycles", "3")
 
 
 @pytest.mark.process
 def test_with_a_stream_each_bar_is_still_told_once_and_too_long_a_list_is_refused(polling: Shell) -> None:
     answer = polling("poll", "--symbols", "AAPL,MSFT", "--cycles", "3", "--json", "--stream")
-    rows = [json.loads(line) for line in answer.out.splitlines()]
+    rows = _bars(answer)
     told = [(row["event_ns"], row["symbol"], row["revision"]) for row in rows]
     assert len(told) == len(set(told)) >= 3 * 2
     assert {row["label"] for row in rows} == {"bridged"}
@@ -78,11 +117,9 @@ def test_how_and_what_is_asked_is_chosen_on_the_command_line_and_by_the_environm
     ):
         polling.patch.setenv("TAPELINE_FEED__STRATEGY", variable)
         answer = polling("poll", "--symbols", "AAPL,MSFT", "--cycles", "1", *words)
-        assert f"2 bars, 0 of them revised, 0 without trade, 0 missing, {requests} requests" in answer.out
+        assert f"2 bars, 0 of them revised, 0 without a bar yet, 0 missing, {requests} requests" in answer.out
     polling.patch.setenv("TAPELINE_FEED__MODE", "snapshots")
-    rows = [
-        json.loads(line) for line in polling("poll", "--symbols", "AAPL", "--cycles", "1", "--json").out.splitlines()
-    ]
+    rows = _bars(polling("poll", "--symbols", "AAPL", "--cycles", "1", "--json"))
     assert rows[0]["close"] > 0
     assert rows[1]["bid"] <= rows[1]["price"] <= rows[1]["ask"]
     polling.patch.setenv("TAPELINE_FEED__REQUESTS_PER_MINUTE", "1")
@@ -144,7 +181,7 @@ def test_coins_are_polled_beside_stocks_by_a_calendar_of_their_own(polling: Shel
     assert told["refused"] == [{"symbol": "NOT/USD", "reason": "the vendor lists no such pair"}]
     assert told["requests"] == 2
     answer = polling("poll", "--cycles", "2", "--symbols", "BTC/USD,AAPL", "--json")
-    rows = [json.loads(line) for line in answer.out.splitlines()]
+    rows = _bars(answer)
     for symbol in ("AAPL", "BTC/USD"):
         minutes = [row["event_ns"] for row in rows if row["symbol"] == symbol]
         assert len(set(minutes)) == len(minutes) == 2

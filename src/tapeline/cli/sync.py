@@ -11,7 +11,7 @@ import anyio
 import msgspec
 import typer
 
-from tapeline.cli.poll import SymbolsOption
+from tapeline.cli.poll import SymbolsOption, wanted_symbols
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.cli.show import Progress
 from tapeline.cli.stopping import until_stopped
@@ -37,7 +37,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def sync(
-    symbols: SymbolsOption = "",
+    symbols: SymbolsOption = None,
     sessions: Annotated[int, typer.Option(min=1, max=5_000, help="Daily bars of each symbol.")] = 300,
     options: Annotated[
         bool, typer.Option("--options", help="Option contracts of --symbols, too; one request or more each.")
@@ -47,7 +47,7 @@ def sync(
 ) -> None:
     """Fetch what is missing of the market's list, its daily bars and its corporate actions; can be broken off."""
     settings = load_settings(config).config
-    wanted = tuple(symbol for part in symbols.split(",") if (symbol := part.strip().upper()))
+    wanted = wanted_symbols(symbols)
     if options and not wanted:
         raise BadInput("--options needs --symbols: the whole market's options would take a request or more a symbol")
     work = partial(_sync, settings, default_home(os.environ), wanted, sessions, options, as_json)

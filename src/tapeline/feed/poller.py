@@ -381,7 +381,7 @@ class Poller:
             requests=spent[0],
             pages=spent[1],
             missing=tuple(sorted(found.missing)),
-            no_trade=without_trade(frames[0], found.parts),
+            no_trade=without_trade(frames[0].as_of_ns, found.parts),
             outcomes=tuple(found.outcomes),
             started_ns=started_ns,
             ended_ns=ended_ns,

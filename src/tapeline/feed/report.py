@@ -33,7 +33,8 @@ class PollReport:
     missing
         (symbol, reason) of every symbol whose batch failed; its minutes are asked for again.
     no_trade
-        Symbols without a bar in the last minute of the frame, though others have one.
+        Symbols without a bar in the last minute of the frame, though others of their feed have one; for sure once that
+        minute was read a second time.
     outcomes
         Of the batches that were asked, in order; without value where symbols are missing.
     started_ns, ended_ns
@@ -101,14 +102,18 @@ def by_feed(frames: Iterable[BarFrame], main: str, label: Label, as_of_ns: int) 
     return tuple(joined)
 
 
-def without_trade(frame: BarFrame, parts: Iterable[Part]) -> tuple[str, ...]:
-    """Return who has no bar in the frame's last minute; nobody when nobody has one, for then it may not be out yet."""
-    last_ns = frame.as_of_ns - MINUTE_NS
-    traded = {frame.symbols[int(row)] for row in np.flatnonzero(frame.event_ns == last_ns)}
-    if not traded:
-        return ()
-    asked = {symbol for part in parts if part.end_ns > last_ns for symbol in part.symbols}
-    return tuple(sorted(asked - traded))
+def without_trade(as_of_ns: int, parts: Iterable[Part]) -> tuple[str, ...]:
+    """Return who was asked for the last minute before ``as_of_ns`` and has no bar of it, though another symbol of the
+    same feed has one; when nobody has one, it may not be out yet."""
+    last_ns = as_of_ns - MINUTE_NS
+    asked: dict[str, set[str]] = {}
+    traded: dict[str, set[str]] = {}
+    for part in parts:
+        if part.start_ns <= last_ns < part.end_ns:
+            rows = np.flatnonzero(part.frame.event_ns == last_ns)
+            asked.setdefault(part.frame.feed, set()).update(part.symbols)
+            traded.setdefault(part.frame.feed, set()).update(part.frame.symbols[int(row)] for row in rows)
+    return tuple(sorted(symbol for feed in asked if traded[feed] for symbol in asked[feed] - traded[feed]))
 
 
 def slow_cycle(took_s: float, limit_s: float) -> tuple[str, ...]:

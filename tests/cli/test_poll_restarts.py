@@ -1,0 +1,93 @@
+"""``poll`` over restarts and beside another ``poll``: one limit, and each minute printed once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.chaos import kills
+from tests.feed.test_simulator import _simulator
+
+KILLS = kills(1, 10)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Yield the address of a simulator."""
+    with _simulator(60) as address:
+        yield address
+
+
+def _pass_time(url: str, minutes: int) -> None:
+    """Let market time pass with nobody asking."""
+    asked = {"until_ns": httpx2.get(f"{url}/sim/clock", trust_env=False).json()["now_ns"] + minutes * 60 * 10**9}
+    httpx2.post(f"{url}/sim/clock", json=asked, trust_env=False, timeout=20)
+
+
+def _argv(*words: str) -> list[str]:
+    return [sys.executable, "-m", "tapeline.cli", *words]
+
+
+def _environ(url: str, home: Path, **more: str) -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("TAPELINE_", "APCA_"))}
+    keys = {"APCA_API_KEY_ID": "key", "APCA_API_SECRET_KEY": "secret"}
+    return {**inherited, **keys, "TAPELINE_HOME": str(home), "TAPELINE_FEED__ALPACA__BASE_URL": url, **more}
+
+
+@contextmanager
+def _polling(environ: dict[str, str], *words: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(_argv("poll", "--json", *words), env=environ, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+@pytest.mark.process
+def test_killed_after_any_minute_the_next_poll_goes_on_and_each_minute_is_printed(url: str, tmp_path: Path) -> None:
+    rng = random.Random(11)
+    printed: Counter[tuple[str, int]] = Counter()
+    environ = _environ(url, tmp_path, TAPELINE_FEED__REREAD_S="0")
+    for _ in range(KILLS):
+        with _polling(environ, "--symbols", "AAPL,MSFT") as process:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(rng.randint(3, 9))]
+            process.send_signal(signal.SIGKILL)
+            lines += process.stdout.read().splitlines()
+        printed.update(_keys(lines))
+        _pass_time(url, 5)
+    with _polling(environ, "--symbols", "AAPL,MSFT", "--cycles", "2") as process:
+        printed.update(_keys(process.communicate()[0].splitlines()))
+    minutes = sorted({event_ns for _, event_ns in printed})
+    assert minutes == list(range(minutes[0], minutes[-1] + 1, 60 * 10**9))
+    assert len(minutes) > 5 * KILLS
+    assert len(printed) == 2 * len(minutes)
+    # Killed between its print and its mark, a poller's last minutes are printed once more, and no others.
+    assert sum(times - 1 for times in printed.values()) <= 2 * KILLS * 2
+
+
+def _keys(lines: list[str]) -> list[tuple[str, int]]:
+    rows = [json.loads(line) for line in lines if line.endswith(("}", "}\n"))]
+    return [(row["symbol"], row["event_ns"]) for row in rows if "event_ns" in row]
+
+
+@pytest.mark.process
+def test_polls_one_after_the_other_and_side_by_side_keep_one_limit(url: str, tmp_path: Path) -> None:
+    words = ("--once", "--symbols", "AAPL,MSFT,IBM,XOM,GE")
+    _pass_time(url, 2)
+    environ = _environ(url, tmp_path, RATE_LIMIT_RPM="7", BATCH_SIZE="1")
+    with _polling(environ, *words) as first:
+        told = [json.loads(first.communicate()[0])]
+    with _polling(environ, *words) as second, _polling(environ, *words) as third:
+        told += [json.loads(process.communicate()[0]) for process in (second, third)]
+    seen = httpx2.get(f"{url}/sim/stats", trust_env=False).json()
+    assert [len(one["bars"]) + len(one["missing"]) for one in told] == [5, 5, 5]
+    assert seen["peak_requests_per_60_s"]["data"] <= 7
+    assert seen["refused_429"] == 0
