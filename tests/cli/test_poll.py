@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx2
 import pytest
 from tests.cli.shell import Answer, Shell
 
@@ -88,6 +89,23 @@ def test_a_feed_that_has_the_minute_of_nobody_is_silent_and_not_without_trade(po
     answer = polling("poll", "--once", "--symbols", "AAPL,MSFT")
     assert (answer.code, answer.out) == (0, "0 bars, 1 requests, 1 pages\n")
     assert "for any of the 2 symbols asked for: it may be silent, or nobody traded" in answer.err
+
+
+@pytest.mark.process
+def test_what_polls_before_have_sent_counts_in_the_next_one(polling: Shell, vendor: str) -> None:
+    polling.patch.setenv("RATE_LIMIT_RPM", "7")
+    polling.patch.setenv("BATCH_SIZE", "1")
+    words = ("poll", "--once", "--json", "--symbols", "AAPL,MSFT,IBM,XOM,GE")
+    begun_ns = httpx2.get(f"{vendor}/sim/clock", trust_env=False).json()["now_ns"]
+    for _ in range(2):
+        assert len(json.loads(polling(*words).out)["bars"]) == 5
+    assert httpx2.get(f"{vendor}/sim/clock", trust_env=False).json()["now_ns"] - begun_ns > 60 * 10**9
+    # By the wall nobody waits: what does not fit before the deadline is missing, with the reason.
+    polling.patch.setenv("TAPELINE_FEED__ALPACA__BASE_URL", vendor.replace("127.0.0.1", "0.0.0.0"))
+    polling.patch.setenv("TAPELINE_FEED__CYCLE_S", "20")
+    told = [json.loads(polling(*words[:-1], "AAPL,MSFT").out) for _ in range(4)]
+    assert [len(one["missing"]) for one in told] == [0, 0, 0, 1]
+    assert "all 7 requests of 60 s are used" in told[-1]["missing"][0]["reason"]
 
 
 @pytest.mark.process

@@ -1,4 +1,4 @@
-"""``poll`` over restarts and beside another ``poll``: one limit, and each minute printed once."""
+"""``poll`` that is killed with ``kill -9``: the next one goes on from there, and each minute is printed."""
 
 from __future__ import annotations
 
@@ -76,18 +76,3 @@ def test_killed_after_any_minute_the_next_poll_goes_on_and_each_minute_is_printe
 def _keys(lines: list[str]) -> list[tuple[str, int]]:
     rows = [json.loads(line) for line in lines if line.endswith(("}", "}\n"))]
     return [(row["symbol"], row["event_ns"]) for row in rows if "event_ns" in row]
-
-
-@pytest.mark.process
-def test_polls_one_after_the_other_and_side_by_side_keep_one_limit(url: str, tmp_path: Path) -> None:
-    words = ("--once", "--symbols", "AAPL,MSFT,IBM,XOM,GE")
-    _pass_time(url, 2)
-    environ = _environ(url, tmp_path, RATE_LIMIT_RPM="7", BATCH_SIZE="1")
-    with _polling(environ, *words) as first:
-        told = [json.loads(first.communicate()[0])]
-    with _polling(environ, *words) as second, _polling(environ, *words) as third:
-        told += [json.loads(process.communicate()[0]) for process in (second, third)]
-    seen = httpx2.get(f"{url}/sim/stats", trust_env=False).json()
-    assert [len(one["bars"]) + len(one["missing"]) for one in told] == [5, 5, 5]
-    assert seen["peak_requests_per_60_s"]["data"] <= 7
-    assert seen["refused_429"] == 0

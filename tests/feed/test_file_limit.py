@@ -48,6 +48,22 @@ def test_several_processes_share_one_limit_that_outlives_them(tmp_path: Path, ba
     anyio.run(main, backend=backend)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_of_many_who_ask_at_once_as_many_as_there_are_slots_get_one(tmp_path: Path, backend: str) -> None:
+    told: list[int | None] = []
+
+    async def ask(number: int) -> None:
+        told.append(await _take(FileLimiterState(tmp_path / "limits.json"), str(number), 0))
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for number in range(12):
+                group.start_soon(ask, number)
+
+    anyio.run(main, backend=backend)
+    assert sorted(map(str, told)) == ["120"] * 10 + ["None"] * 2
+
+
 def test_slots_of_a_clock_that_was_set_back_do_not_block(tmp_path: Path) -> None:
     async def main() -> None:
         state = FileLimiterState(tmp_path / "limits.json", clock="http://simulator")

@@ -24,7 +24,7 @@ PLAN = {
     "latency": {BARS: {"median_ms": 200.0}},
     "fault": [
         {"kind": "status", "status": 500, "probability": 0.10, "route": BARS},
-        {"kind": "status", "status": 429, "probability": 0.05, "route": BARS},
+        {"kind": "status", "status": 429, "probability": 0.05, "route": BARS, "burst_s": 2.0},
         {"kind": "stall", "probability": 0.02, "route": BARS},
         {"kind": "truncate", "probability": 0.03, "route": BARS},
     ],

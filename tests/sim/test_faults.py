@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.sim.worlds import at
 
 from tapeline.core.errors import BadInput
+from tapeline.core.types import NS_PER_S
 from tapeline.sim.faults import Fate, Fault, FaultPlan, Latency, Weather, load_plan
 
 BARS = "/v2/stocks/bars"
@@ -64,6 +65,18 @@ def test_every_kind_strikes_about_as_often_as_planned() -> None:
     assert share["stall"] == pytest.approx(0.16, abs=0.04)
     assert share["truncate"] == pytest.approx(0.128, abs=0.04)
     assert all(fate.latency_ms == 30_000 for fate in found if fate.fault == "stall")
+
+
+def test_a_burst_strikes_every_request_of_a_stretch_and_none_of_another() -> None:
+    weather = Weather(FaultPlan(fault=(Fault("status", 0.25, status=429, burst_s=5.0),)), 7)
+    struck = [
+        {weather.fate(BARS, query, stretch * 5 * NS_PER_S + second * NS_PER_S).status for query in "abc"}
+        for stretch in range(200)
+        for second in (0, 4)
+    ]
+    assert all(len(statuses) == 1 for statuses in struck)
+    assert struck[::2] == struck[1::2]
+    assert sum(statuses == {429} for statuses in struck) / len(struck) == pytest.approx(0.25, abs=0.1)
 
 
 def test_missing_symbols_are_drawn_one_by_one() -> None:

@@ -47,6 +47,9 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     kind
         ``status`` answers ``status`` instead; ``stall`` takes ``latency_ms``; ``truncate`` cuts the body in half;
         ``missing`` leaves symbols out, each with this probability.
+    burst_s
+        Above 0, faults come in bursts: time is cut into stretches of so many seconds, each is struck with
+        ``probability``, and in one that is, every request is. Not for ``missing``.
     """
 
     kind: Literal["status", "stall", "truncate", "missing"]
@@ -57,6 +60,13 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     from_time: dt.time = dt.time.min
     until_time: dt.time = dt.time.max
     family: FamilyName | None = None
+    burst_s: Annotated[float, Meta(ge=0)] = 0.0
+
+    def strikes(self, number: int, seed: int, request_key: str, now_ns: int) -> bool:
+        """Return whether the fault, ``number`` of its plan, befalls a request; drawn for itself or for its stretch."""
+        stretch_ns = round(self.burst_s * NS_PER_S)
+        key = f"{seed}|burst|{now_ns // stretch_ns}" if stretch_ns else request_key
+        return draw(key, "fault", number) < self.probability
 
 
 class FaultPlan(Struct, frozen=True, forbid_unknown_fields=True):
@@ -157,7 +167,7 @@ class Weather:
             in_force = path.startswith(fault.route) and fault.from_time <= time < fault.until_time
             in_force = in_force and fault.family in (None, family)
             # A missing symbol is drawn per symbol, in ``Fate.loses``; every other kind strikes the whole answer.
-            if in_force and (fault.kind == "missing" or draw(key, "fault", number) < fault.probability):
+            if in_force and (fault.kind == "missing" or fault.strikes(number, self._seed, key, now_ns)):
                 return _strike(fate, fault)
         return fate
 
