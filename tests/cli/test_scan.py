@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 from tests.cli.shell import Shell
 
+from tapeline.data import DAILY, UNIVERSE, shipped
+
 DAY = ("scan", "--as-of", "2010-05-06")
 
 
@@ -63,11 +65,31 @@ def test_what_cannot_work_is_one_sentence(shell: Shell, tmp_path: Path) -> None:
     assert "choose local or ray" in shell.refuses(*DAY, "--json", "--engine", "spark")
     assert "features need 127" in shell.refuses(*DAY, "--json", "--lookback-days", "90")
     assert "no universe file" in shell.refuses("scan", "--json", "--universe", str(tmp_path / "none.parquet"))
+    assert "names no column" in shell.refuses(*DAY, "--json", "--where", "1 > 2")
     assert "no session" in shell.refuses("scan", "--json", "--as-of", "1999-01-01")
     assert "CUDA" in shell.refuses(*DAY, "--json", "--device", "cuda")
     assert "choose cpu or cuda" in shell.refuses(*DAY, "--json", "--device", "tpu")
     assert "choose one" in shell.refuses(*DAY, "--json", "--lazy", "--incremental")
     assert "no Ray cluster answers" in shell.refuses(*DAY, "--json", "--engine", "ray", "--address", "127.0.0.1:1")
+
+
+def test_one_bad_row_leaves_its_symbol_out_and_the_rest_is_ranked(shell: Shell, tmp_path: Path) -> None:
+    days = pl.read_parquet(shipped(DAILY)).filter(pl.col("session") < pl.date(2010, 5, 7))
+    about = pl.read_parquet(shipped(UNIVERSE)).select("symbol", "name", "sector", "industry")
+    rows = days.with_columns(pl.col("symbol").cast(pl.String), pl.col("session").cast(pl.String)).join(
+        about.with_columns(pl.col("symbol").cast(pl.String)), on="symbol"
+    )
+    last = pl.col("session") == "2010-05-06"
+    inf = pl.when((pl.col("symbol") == "MSFT") & last).then(float("inf")).otherwise(pl.col("close")).alias("close")
+    twice = rows.filter((pl.col("symbol") == "AAPL") & last)
+    pl.concat([rows.with_columns(inf), twice]).write_parquet(tmp_path / "u.parquet")
+    answer = shell("scan", "--universe", str(tmp_path / "u.parquet"), "--json")
+    told = json.loads(answer.out)
+    assert told["symbols"] == rows["symbol"].n_unique()
+    assert len(told["rows"]) == 20
+    shown = shell("scan", "--universe", str(tmp_path / "u.parquet"), "--top", "2").out
+    assert told["excluded"] == told["symbols"] - told["scored"]
+    assert "AAPL: it has 2 rows for 2010-05-06" in shown
 
 
 def test_strategy_of_the_own_file_is_used_and_the_command_line_has_the_last_word(shell: Shell, tmp_path: Path) -> None:

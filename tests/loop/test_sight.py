@@ -23,8 +23,8 @@ from tapeline.grid.history import History, load_history
 from tapeline.loop.desk import Book, Desk
 from tapeline.loop.ranking import news_of, rows_of
 from tapeline.loop.session import run_minute, run_session
-from tapeline.loop.sight import Sight, about_of, open_sight
-from tapeline.scan.market import run_scan
+from tapeline.loop.sight import Sight, open_sight
+from tapeline.scan.market import about_of, run_scan
 from tapeline.scan.own import NOTHING, load_wanted
 from tapeline.scan.second import Experts
 from tapeline.store import queries

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,7 +20,7 @@ import tapeline
 from tapeline.core.config import MlConfig, ScanConfig
 from tapeline.core.errors import BadInput, ConfigError
 from tapeline.grid import BarGrid
-from tapeline.grid.history import About, day_ns
+from tapeline.grid.history import About, History, day_ns, load_history
 from tapeline.ml.fold_file import write_fold
 from tapeline.scan.market import Scanned, run_scan, scan_market
 from tapeline.scan.table import excluded_table, write_table
@@ -198,3 +199,50 @@ def test_minutes_are_no_sessions() -> None:
 def test_sectors_of_another_universe_are_refused() -> None:
     with pytest.raises(BadInput, match="sectors are given for 3 symbols, the grid has 40"):
         run_scan(HISTORY.grid, CONFIG, QUICK, models=None, about=About.unknown(3))
+
+
+@pytest.mark.parametrize("top", [-1, 0, "x", None, 2.5, True])
+def test_top_that_is_no_number_of_candidates_is_one_sentence(top: Any) -> None:
+    with pytest.raises(BadInput, match=r"top is .*1 or more"):
+        scan_market(HISTORY.grid, top)
+
+
+def test_what_is_no_grid_no_models_or_of_other_symbols_is_one_sentence() -> None:
+    wrong: Any
+    for wrong in (None, [1.0], "AAPL"):
+        with pytest.raises(BadInput, match="reads a BarGrid or a History"):
+            scan_market(wrong)
+    wrong = "newest"
+    with pytest.raises(BadInput, match="models is 'newest'"):
+        scan_market(HISTORY.grid, models=wrong)
+    with pytest.raises(BadInput, match="sectors are given for 1 symbols, the grid has 40"):
+        scan_market(HISTORY.grid, models=models(), about=About.unknown(1))
+
+
+def test_library_gives_the_rows_of_the_command_line_for_a_shipped_grid_and_for_a_history() -> None:
+    whole = load_history(until=dt.date(2010, 5, 6))
+    expected = run_scan(whole.grid, ScanConfig(), MlConfig(), about=whole.about).result
+    for given in (whole, whole.grid):
+        assert tapeline.scan(given, top=ScanConfig().top).rows() == expected.rows()
+
+
+def test_symbols_and_bars_that_a_file_did_not_give_are_told() -> None:
+    last, before = HISTORY.grid.symbols[0], HISTORY.grid.symbols[1]
+    field = {name: HISTORY.grid.field(name).copy() for name in ("open", "high", "low", "close", "volume")}
+    field["close"][-1, 0] = np.nan
+    grid = BarGrid.from_arrays(
+        HISTORY.grid.symbols,
+        HISTORY.grid.event_ns,
+        open=field["open"],
+        high=field["high"],
+        low=field["low"],
+        close=field["close"],
+        volume=field["volume"],
+    )
+    doubts = {last: "1 bar that cannot be is taken as no bar", before: "2 bars that cannot be are taken as no bar"}
+    told = History(grid, HISTORY.about, "made up", {"TWICE": "it has 2 rows for 2010-01-04"}, doubts)
+    found = scan_market(told, models=None, config=CONFIG)
+    assert found.exclusions["TWICE"].reason == "it has 2 rows for 2010-01-04"
+    assert found.exclusions[last].reason == f"no bar in the newest session ({doubts[last]})"
+    assert found.notes == (f"ranked on their other bars: {before} ({doubts[before]})",)
+    assert found.n_scored == 39

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from tapeline.cli.settings import JsonOption
-from tapeline.cli.train import UniverseOption
+from tapeline.cli.train import UniverseOption, read_history
 
 audits = typer.Typer(no_args_is_help=True, help="Proofs that can be run.", rich_markup_mode=None)
 
@@ -34,12 +34,11 @@ def lookahead(
     import numpy as np
 
     from tapeline.core.errors import TapelineError
-    from tapeline.grid.history import load_history
     from tapeline.ml.audit import audit_lookahead
     from tapeline.ml.cross import group_codes
     from tapeline.ml.features import CONTRACT, feature_history
 
-    history = load_history(universe)
+    history = read_history(universe)
     sectors = group_codes(history.about.sectors)
     rows = np.unique(np.linspace(history.grid.n_bars // 2, history.grid.n_bars - 2, moments).astype(int)).tolist()
     found = audit_lookahead(history.grid, lambda grid: feature_history(grid, sectors), CONTRACT.names, rows, seed)

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
-from tapeline.cli.train import UniverseOption
+from tapeline.cli.train import UniverseOption, read_history
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,11 +26,10 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Judge a score over history: rank IC, gain by tenth, turnover, decay."""
-    from tapeline.grid.history import load_history
     from tapeline.scan.evaluate import evaluate as judged
     from tapeline.scan.evaluate import write_sheet
 
-    sheet, ics = judged(load_history(universe), score, load_settings(config).config.ml, horizon=horizon)
+    sheet, ics = judged(read_history(universe), score, load_settings(config).config.ml, horizon=horizon)
     write_sheet(sheet, ics, out)
     if as_json:
         typer.echo(msgspec.json.encode(sheet).decode())

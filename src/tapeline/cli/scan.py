@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _Section = TypeVar("_Section", ScanConfig, MlConfig)
 PHASES = 5
+READING = ("import", "read data", "load models")
+"""Phases in which nothing is computed."""
 SHOWN = 10
 """Names of each kind of change, and reasons of exclusion, that are shown."""
 
@@ -104,13 +106,18 @@ class _Phases:
 
     def __init__(self, progress: Progress) -> None:
         self.ms: dict[str, float] = {}
+        self.compiles = False
+        """The next phase that computes compiles its kernels first."""
         self._progress = progress
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        self._progress.update(min(len(self.ms), PHASES - 1), PHASES, name)
+        waits = self.compiles and name not in READING
+        note = f"{name}; compiling the indicators before, this once (a minute or so)" if waits else name
+        self._progress.update(min(len(self.ms), PHASES - 1), PHASES, note)
         started = time.perf_counter()
         yield
+        self.compiles &= not waits
         self.ms[name] = self.ms.get(name, 0.0) + 1e3 * (time.perf_counter() - started)
 
 
@@ -134,8 +141,10 @@ def _run(
         from tapeline.scan.engines import open_engine
         from tapeline.scan.incremental import scan_by_step
         from tapeline.scan.lazy import scan_lazily
-        from tapeline.scan.market import run_scan
+        from tapeline.scan.market import run_scan, told_of
         from tapeline.scan.own import load_wanted
+        from tapeline.scan.warm import is_compiled
+    phases.compiles = not is_compiled()
     with phases("read data"):
         history = load_history(*data)
         by_strategy, own = load_wanted(settings.scan)
@@ -145,9 +154,10 @@ def _run(
         where: dict[str, Any] = {"going": chosen.columns} if incremental else {"read": chosen.read}
         where |= {"predict": chosen.predict, "phase": phases}
         scanned = run(history.grid, wanted, settings.ml, about=history.about, own=own, **where)
-        told = {"day": str(history.days[-1]), "symbols": len(history.grid.symbols), "engine": chosen.name}
-        told |= chosen.report()
-    found = scanned.result
+        told = {"day": str(history.days[-1]), "engine": chosen.name, **chosen.report()}
+    found = told_of(scanned.result, history)
+    scanned = replace(scanned, result=found)
+    told["symbols"] = len(history.grid.symbols) + len(history.refused)
     told |= {"scored": found.n_scored, "excluded": len(found.exclusions), "abstained": found.n_abstained}
     drifted = scanned.forecast.drifted() if scanned.forecast is not None else ()
     return scanned, told | {"left_out": found.left_out, "notes": found.notes, "drifted": drifted}

@@ -48,7 +48,7 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, note=note)
         elif not self._quiet and (done >= total or done / max(total, 1) >= self._next_line):
-            self._next_line = done / max(total, 1) + LINE_EVERY
+            self._next_line = done / max(total, 1) + LINE_EVERY - 1e-9  # 0.4 + 0.2 lies above 0.6
             seconds = time.perf_counter() - self._started
             left_s = seconds * (total - done) / done if done else 0.0
             tail = f", about {left_s:.0f} s left" if 0 < done < total else ""

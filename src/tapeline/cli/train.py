@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -12,10 +12,23 @@ import typer
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.cli.show import Progress
 
+if TYPE_CHECKING:
+    from tapeline.grid.history import History
+
 UniverseOption = Annotated[
     Path | None, typer.Option(help="A universe file of `tapeline sample`; the shipped 524 names without it.")
 ]
 DEFAULT_FOLDER = Path("models")
+
+
+def read_history(universe: Path | None, until: dt.date | None = None) -> History:
+    """Return the sessions of a universe, and tell on standard error which symbols and bars were left out, and why."""
+    from tapeline.grid.history import load_history
+
+    history = load_history(universe, until)
+    for symbol, reason in [*history.refused.items(), *history.doubts.items()]:
+        typer.echo(f"{symbol}: {reason}", err=True)
+    return history
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,7 +47,6 @@ def train(
 ) -> None:
     """Train the models by purged, embargoed walk-forward and say what they are worth."""
     from tapeline.core.types import Label
-    from tapeline.grid.history import load_history
     from tapeline.ml.card import build_card, write_card
     from tapeline.ml.fold_file import write_fold
     from tapeline.ml.train import build_table
@@ -43,7 +55,7 @@ def train(
     settings = load_settings(config).config.ml
     if device:
         settings = msgspec.convert({**msgspec.to_builtins(settings), "device": device}, type(settings))
-    table = build_table(load_history(universe, until.date() if until else None))
+    table = build_table(read_history(universe, until.date() if until else None))
     label = Label.REAL if universe is None else Label.RESAMPLED
     with Progress("training", quiet=as_json) as progress:
         judged = grow_folds(table, settings, seed=seed, label=label, progress=progress.update)

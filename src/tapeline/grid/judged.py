@@ -79,11 +79,11 @@ def judge(rows: pa.Table, origin: str) -> Judged:
     """
     refused = _with_empty_cells(rows)
     rows = _without(rows, refused)
-    symbols, sessions = codes(rows["symbol"]), codes(rows["session"])
+    symbols, sessions = _codes(rows["symbol"], refused), _codes(rows["session"], {})
     if twice := _with_two_rows(symbols, sessions):
         refused |= twice
         rows = _without(rows, twice)
-        symbols, sessions = codes(rows["symbol"]), codes(rows["session"])
+        symbols, sessions = _codes(rows["symbol"], refused), _codes(rows["session"], {})
     if refused and not rows.num_rows:
         symbol, reason = next(iter(refused.items()))
         raise DataError(f"{origin} has no symbol that can be read; {symbol}: {reason}")
@@ -118,8 +118,7 @@ def _doubts(rows: pa.Table, symbols: tuple[list[Any], NDArray[np.intp]]) -> dict
     """Return a sentence for each symbol with a bar that the grid takes as none."""
     names, columns = symbols
     price = {name: rows[name].to_numpy() for name in PRICES}
-    with np.errstate(invalid="ignore"):
-        cannot_be = price["high"] < price["low"]
+    cannot_be = price["high"] < price["low"]
     for values in price.values():
         cannot_be |= ~np.isfinite(values)
     places = np.flatnonzero(cannot_be)
@@ -147,18 +146,20 @@ def _without(rows: pa.Table, refused: Mapping[str, str]) -> pa.Table:
     return rows.filter(pc.invert(out))
 
 
-def codes(column: pa.ChunkedArray) -> tuple[list[Any], NDArray[np.intp]]:
-    """Return the sorted distinct values of a column, and for each row the position of its value among them."""
+def _codes(column: pa.ChunkedArray, refused: Mapping[str, str]) -> tuple[list[Any], NDArray[np.intp]]:
+    """Return the sorted distinct values of a column, and for each row the position of its value among them.
+
+    No row has a value in ``refused``. Others count without a row too: a symbol that has not begun to trade is one.
+    """
     coded = (
         column.unify_dictionaries().combine_chunks()
         if pa.types.is_dictionary(column.type)
         else column.combine_chunks().dictionary_encode()
     )
     values, places = coded.dictionary, coded.indices.to_numpy()
-    if len(used := np.unique(places)) < len(values):  # values whose rows have been left out
-        back = np.zeros(len(values), np.intp)
-        back[used] = np.arange(len(used))
-        values, places = values.take(pa.array(used)), back[places]
+    kept = np.array([value not in refused for value in values.to_pylist()], np.bool_)
+    if not kept.all():
+        values, places = values.filter(pa.array(kept)), (np.cumsum(kept) - 1)[places]
     order = pc.sort_indices(values).to_numpy()
     place = np.empty(len(order), np.intp)
     place[order] = np.arange(len(order))

@@ -25,6 +25,7 @@ from tapeline.ml.fold_file import Models, NoModels, load_models
 from tapeline.ml.forecast import NEVER, Forecast, make_forecast
 from tapeline.scan.cache import FeatureCache
 from tapeline.scan.factors import check_model_weights, history_sessions
+from tapeline.scan.market import about_of
 from tapeline.scan.own import NOTHING, Own
 from tapeline.scan.panel import rows_until
 from tapeline.scan.result import ScanResult
@@ -99,14 +100,6 @@ async def open_sight(
     drifted = forecast.drifted()
     drift = (f"the market has drifted from what training saw in: {', '.join(drifted)}",) if drifted else ()
     return replace(sight, forecast=forecast, notes=(*forecast.remarks(), *drift))
-
-
-def about_of(known: Mapping[str, Company], symbols: tuple[str, ...]) -> About:
-    """Return what is known of the symbols of a grid, in its order."""
-    found = [known.get(symbol, Company()) for symbol in symbols]
-    return About(
-        tuple(each.name for each in found), tuple(each.sector for each in found), tuple(each.kind for each in found)
-    )
 
 
 async def _models(config: Config, days: BarGrid, before: Session) -> tuple[Models | None, tuple[str, ...]]:

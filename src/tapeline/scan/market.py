@@ -2,12 +2,13 @@
 
 ``scan_market`` is what ``tapeline.scan(grid)`` calls: it finds the models that the date may use, asks them and scans.
 Refuses models that have seen the day; without usable ones it scans by factors alone and says so in ``notes``.
+Symbols and bars of a file that could not be read are among the exclusions and the notes.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -18,9 +19,12 @@ from numpy.typing import NDArray
 
 from tapeline.core.config import MlConfig, ScanConfig
 from tapeline.core.errors import BadInput, ConfigError
+from tapeline.core.outcome import Kind
 from tapeline.core.types import DAY_S
 from tapeline.grid import BarGrid
-from tapeline.grid.history import About, date_of
+from tapeline.grid.about import About as Company
+from tapeline.grid.about import load_about
+from tapeline.grid.history import About, History, date_of
 from tapeline.ml.cross import group_codes
 from tapeline.ml.features import CONTRACT, ReadColumns, read_columns
 from tapeline.ml.fold_file import Models, NoModels, load_models
@@ -28,11 +32,13 @@ from tapeline.ml.forecast import NEVER, Forecast, Predict, make_forecast, predic
 from tapeline.scan.factors import history_sessions
 from tapeline.scan.own import NOTHING, Own
 from tapeline.scan.panel import rows_until
-from tapeline.scan.result import ScanResult
+from tapeline.scan.result import Exclusion, ScanResult
 from tapeline.scan.scan import scan
 
 SHIPPED: Literal["dated"] = "dated"
 """The newest fold whose training ended before the day of the scan."""
+NAMED = 3
+"""Symbols named in a note."""
 Phase = Callable[[str], AbstractContextManager[None]]
 """Told the name of each phase, and entered while it runs; for profiles."""
 
@@ -46,7 +52,7 @@ class Scanned:
 
 
 def scan_market(
-    grid: BarGrid,
+    grid: BarGrid | History,
     top: int = 50,
     *,
     models: Models | Literal["dated"] | None = SHIPPED,
@@ -61,13 +67,18 @@ def scan_market(
     Parameters
     ----------
     grid
-        Daily bars, oldest first. Not modified.
+        Daily bars, oldest first; or a ``History``, which knows its symbols' sectors and what its file lacked: with it
+        the rows are those of ``tapeline scan`` of the same file, day and settings. Not modified.
     top
-        Candidates put forward.
+        Candidates put forward, 1 or more.
     models
         Trained models; "dated" for the newest fold that the day may use; None for factors alone.
-    config, ml, about
-        Settings, and sectors and kinds of the symbols.
+    config, ml
+        Settings; the defaults unless given, whatever the configuration file says. ``top`` and ``where`` come from the
+        call.
+    about
+        Sectors and kinds of the symbols, which some features compare by. Unless given, the history's; of a grid, those
+        of the shipped names, and unknown for others.
     as_of_ns
         What the scan may know, UTC nanoseconds; everything in the grid unless given.
     where
@@ -82,11 +93,44 @@ def scan_market(
     --------
     >>> import tapeline
     >>> from tapeline.grid.history import load_history
-    >>> tapeline.scan(load_history().grid, top=3).table.height
+    >>> tapeline.scan(load_history(), top=3).table.height
     3
     """
+    history = grid if isinstance(grid, History) else None
+    days = history.grid if history is not None else grid
+    if not isinstance(days, BarGrid):
+        raise BadInput(f"a scan reads a BarGrid or a History, not {type(grid).__name__}; BarGrid.from_arrays makes one")
+    if not isinstance(top, int) or isinstance(top, bool) or top < 1:
+        raise BadInput(f"top is {top!r}: give the number of candidates to put forward, 1 or more")
+    if not (models is None or models == SHIPPED or isinstance(models, Models)):
+        raise BadInput(
+            f"models is {models!r}: give trained models (tapeline.ml.fold_file.load_models), 'dated' or None"
+        )
+    if about is None:
+        about = history.about if history is not None else about_of(load_about(), days.symbols)
     settings = msgspec.structs.replace(config or ScanConfig(), top=top, **({"where": where} if where else {}))
-    return run_scan(grid, settings, ml or MlConfig(), models=models, about=about, as_of_ns=as_of_ns).result
+    found = run_scan(days, settings, ml or MlConfig(), models=models, about=about, as_of_ns=as_of_ns).result
+    return found if history is None else told_of(found, history)
+
+
+def told_of(result: ScanResult, history: History) -> ScanResult:
+    """Return the scan of a history with the symbols and bars that its file did not give: none is dropped in silence."""
+    exclusions = {symbol: Exclusion(Kind.ERROR, reason) for symbol, reason in history.refused.items()}
+    for symbol, each in result.exclusions.items():
+        doubt = history.doubts.get(symbol) if each.kind is not Kind.ABSTAINED else None
+        exclusions[symbol] = replace(each, reason=f"{each.reason} ({doubt})") if doubt else each
+    ranked = [f"{symbol} ({doubt})" for symbol, doubt in history.doubts.items() if symbol not in result.exclusions]
+    more = f" and {len(ranked) - NAMED} more" if len(ranked) > NAMED else ""
+    notes = (f"ranked on their other bars: {', '.join(ranked[:NAMED])}{more}",) if ranked else ()
+    return replace(result, exclusions=dict(sorted(exclusions.items())), notes=(*result.notes, *notes))
+
+
+def about_of(known: Mapping[str, Company], symbols: tuple[str, ...]) -> About:
+    """Return what is known of the symbols of a grid, in its order."""
+    found = [known.get(symbol, Company()) for symbol in symbols]
+    return About(
+        tuple(each.name for each in found), tuple(each.sector for each in found), tuple(each.kind for each in found)
+    )
 
 
 def run_scan(
@@ -111,6 +155,8 @@ def run_scan(
     """
     if grid.timeframe_s != DAY_S:
         raise BadInput(f"a scan reads daily bars, this grid holds bars of {grid.timeframe_s} s")
+    if about is not None and len(about.sectors) != len(grid.symbols):
+        raise BadInput(f"sectors are given for {len(about.sectors)} symbols, the grid has {len(grid.symbols)}")
     started = time.perf_counter()
     budget_s = config.time_budget_ms / 1e3
     late = (lambda: time.perf_counter() - started > budget_s) if budget_s else NEVER

@@ -6,11 +6,19 @@ Out: machine code on disk.  Refuses nothing; each loop is run on next to nothing
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from tapeline.kernels.columns import column_digests, newest_traded
+from tapeline.kernels.engine import fold
 from tapeline.kernels.forest import Forest, predict_forest
+
+
+def is_compiled() -> bool:
+    """Return whether an earlier process left the driver of the indicators compiled, and so most likely all of them."""
+    folder = fold.stats.cache_path
+    return folder is not None and any(Path(folder).glob(f"*{fold.py_func.__qualname__}*.nbi"))
 
 
 def warm(progress: Callable[[int, int], None] | None = None) -> int:
