@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import subprocess
 import sys
@@ -79,8 +80,7 @@ def run(*, quick: bool) -> dict[str, Any]:
     poisoned, _ = _drained(here, sizes.backlog, poison_every=POISON_EVERY)
     real, _ = _drained(real_market(), sizes.real, tape=real_ticks)
     frames_rate, growth_mb = _drained(here, sizes.framed, framed=True)
-    sustained = _sustained(here, sizes.sustained_s)
-    waits = _latencies(here, sizes.latency_s)
+    waits, sustained = _live(here, sizes)
     baseline, faststream = _peers(here, sizes)
     p50, p99 = np.percentile(waits, [50, 99]) if waits else (np.nan, np.nan)
     return {
@@ -224,36 +224,43 @@ def _warm(server: Server, here: Market) -> None:
     time.sleep(0.5)
 
 
-def _sustained(here: Market, seconds: float) -> float:
+def _live(here: Market, sizes: Sizes) -> tuple[list[float], float]:
+    """Return what ``_latencies`` and then ``_sustained`` find with one worker that has closed bars of every symbol."""
+    with _server() as server, _worker(server):
+        _warm(server, here)
+        waits = _latencies(server, here, sizes.latency_s)
+        begin_ns = START_NS + math.ceil(sizes.latency_s) * NS_PER_S
+        return waits, _sustained(server, here, sizes.sustained_s, begin_ns)
+
+
+def _sustained(server: Server, here: Market, seconds: float, begin_ns: int) -> float:
     """Return ticks a second through ingress and lanes while a producer on the same cores offers them."""
-    with _server() as server, _worker(server):
-        _warm(server, here)
-        n = int(SUSTAINED_A_SECOND * seconds)
-        streams = [keys.INGRESS] * len(here.symbols)
-        rows = itertools.chain.from_iterable(commands(each, streams) for each in ticks(here, n, seed=2))
-        wires = [b"".join(each) for each in iter(lambda: list(itertools.islice(rows, 500)), [])]
-        pipe, started = Pipe(server.socket_path), time.perf_counter()
-        for k, wire in enumerate(wires):
-            due = started + k * 500 / SUSTAINED_A_SECOND
-            time.sleep(max(due - time.perf_counter(), 0.0))
-            pipe.send(wire, 500)
-        pipe.close()
-        last: Any = server.client.xinfo_stream(keys.INGRESS)["last-generated-id"]
-        while server.client.hget(keys.ROUTER, keys.APPLIED_ID) != last:
-            time.sleep(0.002)
-        return n / (_wait_below(server, 0) - started)
+    n = int(SUSTAINED_A_SECOND * seconds)
+    wires = _to_ingress(here, n, 500, seed=2, begin_ns=begin_ns)
+    pipe, started = Pipe(server.socket_path), time.perf_counter()
+    for k, wire in enumerate(wires):
+        due = started + k * 500 / SUSTAINED_A_SECOND
+        time.sleep(max(due - time.perf_counter(), 0.0))
+        pipe.send(wire, 500)
+    pipe.close()
+    last: Any = server.client.xinfo_stream(keys.INGRESS)["last-generated-id"]
+    while server.client.hget(keys.ROUTER, keys.APPLIED_ID) != last:
+        time.sleep(0.002)
+    return n / (_wait_below(server, 0) - started)
 
 
-def _latencies(here: Market, seconds: float) -> list[float]:
+def _latencies(server: Server, here: Market, seconds: float) -> list[float]:
     """Return the milliseconds from XADD of a probe to its price in hot state, at an offered 5,000 ticks a second."""
-    with _server() as server, _worker(server):
-        _warm(server, here)
-        n = int(LATENCY_A_SECOND * seconds)
-        streams = [keys.INGRESS] * len(here.symbols)
-        rows = itertools.chain.from_iterable(commands(each, streams) for each in ticks(here, n, seed=3))
-        each_s, per = 1.0 / PROBES_A_SECOND, LATENCY_A_SECOND // PROBES_A_SECOND
-        wires = [b"".join(batch) for batch in iter(lambda: list(itertools.islice(rows, per // 10)), [])]
-        return _probe(server, wires, per // 10, each_s)
+    per = LATENCY_A_SECOND // PROBES_A_SECOND // 10
+    wires = _to_ingress(here, int(LATENCY_A_SECOND * seconds), per, seed=3, begin_ns=START_NS)
+    return _probe(server, wires, per, 1.0 / PROBES_A_SECOND)
+
+
+def _to_ingress(here: Market, n: int, each: int, *, seed: int, begin_ns: int) -> list[bytes]:
+    """Return ``n`` ticks as commands to the ingress, so many at a time."""
+    streams = [keys.INGRESS] * len(here.symbols)
+    rows = itertools.chain.from_iterable(commands(some, streams) for some in ticks(here, n, seed, begin_ns))
+    return [b"".join(some) for some in iter(lambda: list(itertools.islice(rows, each)), [])]
 
 
 def _probe(server: Server, wires: list[bytes], per: int, each_s: float) -> list[float]:
