@@ -29,9 +29,10 @@ from tapeline.core.config import StreamsConfig
 from tapeline.core.types import BarFrame
 from tapeline.streams import frames, worker
 from tapeline.streams.blocks import Block
-from tapeline.streams.lane_task import POISON_WINDOW, LaneTask, PoisonedLane
+from tapeline.streams.lane_task import LaneTask
 from tapeline.streams.lanes import Publisher
 from tapeline.streams.memory import MemoryLaneStore
+from tapeline.streams.poison import POISON_WINDOW, Poisoned
 from tapeline.streams.processor import Processor
 from tapeline.streams.store import BEGINNING, LeaseLost, days_before
 
@@ -210,7 +211,7 @@ def test_when_most_is_poison_the_worker_stops_with_a_sentence() -> None:
     async def main() -> None:
         store = MemoryLaneStore()
         await store.publish(0, [{b"frame": b"\xc1"}] * 10 * POISON_WINDOW, None)
-        with pytest.RaisesGroup(pytest.RaisesExc(PoisonedLane, match="lane 0 cannot be read"), flatten_subgroups=True):
+        with pytest.RaisesGroup(pytest.RaisesExc(Poisoned, match="lane 0 cannot be read"), flatten_subgroups=True):
             await drain(store, counter, CONFIG, "one")
         assert (await store.progress(0)).lag > 9 * POISON_WINDOW
 
@@ -346,26 +347,6 @@ def test_single_ticks_and_frames_share_a_lane() -> None:
 @pytest.mark.parametrize(("configured", "cores", "workers"), [(0, 1, 1), (0, 2, 1), (0, 10, 7), (0, 64, 8), (3, 1, 3)])
 def test_workers_are_seventy_percent_of_the_cores(configured: int, cores: int, workers: int) -> None:
     assert worker.worker_count(configured, cores) == workers
-
-
-@pytest.mark.parametrize(
-    ("before", "bad", "stops"),
-    [
-        (0, range(1000, 1100), False),  # a hundred of two hundred are not more than half
-        (0, range(1000, 1101), True),
-        (0, range(0, 101), False),  # nobody knows yet what is usual
-        (POISON_WINDOW, range(0, 101), True),
-        (0, range(0, 2000, 3), False),
-    ],
-)
-def test_a_block_is_poisoned_by_the_worst_of_its_stretches(before: int, bad: range, *, stops: bool) -> None:
-    task = LaneTask(MemoryLaneStore(), 0, "me", counter, CONFIG)
-    task._judge(before, {})
-    if stops:
-        with pytest.raises(PoisonedLane, match=f"101 of the last {POISON_WINDOW} entries of lane 0"):
-            task._judge(2000, dict.fromkeys(bad, "bad"))
-    else:
-        task._judge(2000, dict.fromkeys(bad, "bad"))
 
 
 def test_letters_of_a_batch_are_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,7 +1,7 @@
 """One lane under one owner: read, apply, commit.
 
 In: entries of the lane after its snapshot.  Out: commits of their effects, under the lease.
-Refuses to dead-letter the world: when most of what it reads is poison it stops with ``PoisonedLane``, because then the
+Refuses to dead-letter the world: when most of what it reads is poison it stops with ``Poisoned``, because then the
 reader is wrong, not the data. Anything it does not expect propagates; its owner loads the lane again.
 """
 
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 import anyio
 import msgspec
-import numpy as np
 
 from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import BadMessage, TapelineError
 from tapeline.streams.blocks import Block, Run
 from tapeline.streams.effects import EntryEffects, letter_of_entry, to_effects, warn_of_letters
+from tapeline.streams.poison import PoisonWatch
 from tapeline.streams.processor import LaneOutput, Processor, ProcessorFactory, TicksOutput
 from tapeline.streams.store import Commit, DeadLetter, LaneStore, days_before, id_key
 from tapeline.streams.ticks import TickRows
@@ -34,12 +34,6 @@ MAX_BYTES_AT_ONCE = 2 << 20
 """What a read should bring at most, judged by the one before."""
 MAX_UNSAVED_ROWS = 100_000
 """Rows between two snapshots; what a recovery applies again at most, beside ``snapshot_s``."""
-POISON_WINDOW = 200
-"""Of this many entries in a row more than half may not be poison."""
-
-
-class PoisonedLane(TapelineError):
-    """Most entries of a lane cannot be read: the worker stops and leaves them where they are."""
 
 
 class EntryFailed(TapelineError):
@@ -105,7 +99,7 @@ class LaneTask:
         self._failing_id = ""
         self._is_hopeless = False
         self._pending = _Pending()
-        self._poison = np.zeros(0, np.bool_)
+        self._poison = PoisonWatch(f"lane {lane}")
         self._unsaved_rows = self._unsaved_entries = 0
         self._saved_s = self._shown_s = 0.0
 
@@ -125,7 +119,7 @@ class LaneTask:
         ------
         LeaseLost
             When somebody else owns the lane.
-        PoisonedLane, EntryFailed
+        Poisoned, EntryFailed
             As their texts say.
         Unavailable
             When the server is gone. What was not committed is applied again by the next owner.
@@ -166,7 +160,7 @@ class LaneTask:
         is_hopeless = self._is_hopeless and block.id(0) == self._failing_id
         if is_hopeless:
             runs, bad = [], {0: f"the processor failed on it {self._config.max_deliveries} times"}
-        self._judge(len(block), bad)
+        self._poison.judge(len(block), bad)
         effects: dict[int, EntryEffects] = {}
         for i, reason in bad.items():
             effects.setdefault(i, EntryEffects()).letter = letter_of_entry(block, i, reason)
@@ -189,7 +183,7 @@ class LaneTask:
         except BadMessage as error:
             i = run.first
             effects.setdefault(i, EntryEffects()).letter = letter_of_entry(block, i, str(error))
-            self._judge(1, {0: str(error)})
+            self._poison.judge(1, [0])
             return
         except Exception as error:
             # Not the message's fault as far as we know, and the state may be half changed: it is thrown away.
@@ -219,23 +213,6 @@ class LaneTask:
                 letters.append(found.letter)
         self._pending.dead += letters
         warn_of_letters(f"lane {self._lane}", letters)
-
-    def _judge(self, n_entries: int, bad: Mapping[int, str]) -> None:
-        """Stop when, at any bad entry, more than half of the last ``POISON_WINDOW`` were."""
-        flags = np.zeros(n_entries, np.bool_)
-        flags[list(bad)] = True
-        flags = np.concatenate([self._poison, flags])
-        self._poison = flags[-POISON_WINDOW:]
-        if len(bad) == 0 or flags.size < POISON_WINDOW:
-            return
-        so_far = np.concatenate([[0], np.cumsum(flags)])
-        within = so_far[POISON_WINDOW:] - so_far[:-POISON_WINDOW]
-        too_many = within[flags[POISON_WINDOW - 1 :] & (2 * within > POISON_WINDOW)]
-        if too_many.size:
-            raise PoisonedLane(
-                f"{too_many[0]} of the last {POISON_WINDOW} entries of lane {self._lane} cannot be read: the worker "
-                "stops and leaves them where they are; look at the dead letters, and at who writes the lane"
-            )
 
     def _is_save_due(self) -> bool:
         is_late = anyio.current_time() - self._saved_s >= self._config.snapshot_s

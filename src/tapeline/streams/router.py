@@ -2,7 +2,7 @@
 
 In: entries with single ticks or frames of any symbol.  Out: one frame per lane and batch, and dead letters.
 One router at a time, by lease; the lanes know what they have of each entry, and a new router asks them (``ingress``).
-It never waits for a lane: lanes are streams.
+It never waits for a lane: lanes are streams. Refuses to dead-letter the world, as a lane does (``poison``).
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from tapeline.core.instruments import underlying_of
 from tapeline.core.types import I64, BarFrame
 from tapeline.streams import frames
 from tapeline.streams.blocks import Block, Run
-from tapeline.streams.effects import letter_of_entry
+from tapeline.streams.effects import letter_of_entry, warn_of_letters
 from tapeline.streams.ingress import Ingress, Route
 from tapeline.streams.lanes import lane_of
+from tapeline.streams.poison import Poisoned, PoisonWatch
 from tapeline.streams.store import DeadLetter, LeaseLost, days_before, id_key
 from tapeline.streams.ticks import TickRows
 
@@ -65,6 +66,7 @@ class Router:
         self._renewed_s = 0.0
         self._n_lanes, self._term = config.lanes, 0
         self._routed: dict[int, tuple[int, int]] = {}
+        self._poison = PoisonWatch("the ingress")
         self.entries = self.rows = self.dead = 0
 
     def stop(self) -> None:
@@ -72,9 +74,16 @@ class Router:
         self._stopping = True
 
     async def run(self) -> None:
-        """Route whenever the right to is ours, until told to stop. A lost server is waited for."""
+        """Route whenever the right to is ours, until told to stop. A lost server is waited for.
+
+        Raises
+        ------
+        Poisoned
+            When most of the ingress cannot be read. The right to route is given back, the entries stay.
+        """
+        poisoned: Poisoned | None = None
         pause_s = self._config.lease_s / ROUNDS_PER_LEASE
-        while not self._stopping:
+        while not (self._stopping or poisoned):
             try:
                 if await self._renew():
                     await self._work()
@@ -82,12 +91,16 @@ class Router:
                 log.info("%s", error)
             except Unavailable as error:
                 log.warning("the router waits for the stream server: %s", error)
-            if not self._stopping:
+            except Poisoned as error:
+                poisoned = error
+            if not (self._stopping or poisoned):
                 await anyio.sleep(pause_s)
         try:
             await self._give_back()
         except Unavailable as error:
             log.warning("the right to route was not given back, it runs out by itself: %s", error)
+        if poisoned is not None:
+            raise poisoned
 
     async def _renew(self) -> bool:
         self._renewed_s = anyio.current_time()
@@ -150,6 +163,7 @@ class Router:
         standing = await self._ingress.open(self._token, self._n_lanes)
         offset = id_key(standing.offset)
         self._term = standing.term
+        self._poison = PoisonWatch("the ingress")  # what was read and not routed is read again
         self._routed = {lane: id_key(at) for lane, at in standing.routed.items() if id_key(at) > offset}
         return standing.offset
 
@@ -163,13 +177,13 @@ class Router:
         self._routed = {lane: at for lane, at in self._routed.items() if at > id_key(last_id)}
         self.entries += route.entries
         self.dead += len(dead)
-        for letter in dead:
-            log.warning("ingress entry %s goes to the dead letters: %s", letter.id, letter.reason)
+        warn_of_letters("the ingress", dead)
         return last_id
 
     def _split(self, block: Block) -> tuple[dict[int, list[bytes]], tuple[DeadLetter, ...]]:
         """Return each lane's frames, without the rows that it has, and the entries that hold none."""
         runs, bad = block.decode()
+        self._poison.judge(len(block), bad)
         found: dict[int, list[bytes]] = {}
         for run in runs:
             self.rows += len(run.rows)

@@ -1,7 +1,8 @@
 """A worker: a process, or a task, that owns its fair share of the lanes for as long as it lives.
 
 In: the lanes of a store, and the factory of what is done with them.  Out: whatever ``LaneTask`` commits.
-Refuses to go on when a lane is poisoned or the processor keeps failing in ways that no dead letter can hold.
+Refuses to go on when a lane or the ingress is poisoned, or the processor keeps failing in ways that no dead letter can
+hold.
 
 Leases, heartbeats and pauses run on real time (``anyio.current_time``), never on the logical clock: whether a worker
 lives is a physical fact, also in a replay.
@@ -22,9 +23,10 @@ from anyio.abc import TaskGroup, TaskStatus
 from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import Unavailable
 from tapeline.streams.ingress import Ingress, ValkeyIngress
-from tapeline.streams.lane_task import EntryFailed, LaneCounts, LaneTask, PoisonedLane
+from tapeline.streams.lane_task import EntryFailed, LaneCounts, LaneTask
 from tapeline.streams.layout import lane_count_error
 from tapeline.streams.marks import Marks
+from tapeline.streams.poison import Poisoned
 from tapeline.streams.processor import ProcessorFactory
 from tapeline.streams.router import Router
 from tapeline.streams.store import LaneStore, LeaseLost
@@ -74,7 +76,7 @@ class Worker:
     hot_ttl_s: float = 86_400.0
     ingress: Ingress | None = None
     marks: Marks | None = None
-    poisoned: PoisonedLane | None = None
+    poisoned: Poisoned | None = None
     _tasks: dict[int, LaneTask] = field(default_factory=dict)
     _stopping: anyio.Event = field(default_factory=anyio.Event)
     _rows_before: int = 0
@@ -100,8 +102,8 @@ class Worker:
         Concurrency: one task per owned lane. A lost lease or server ends that lane's task only; the next round tries
         again. Cancelling it is like a kill: nothing half-made stays, and the leases run out by themselves.
 
-        When most of a lane cannot be read it stops by itself, the other lanes saved and given back, and ``poisoned``
-        says why.
+        When most of a lane or of the ingress cannot be read it stops by itself, the other lanes saved and given back,
+        and ``poisoned`` says why.
         """
         router = None
         if self.ingress is not None:
@@ -111,7 +113,7 @@ class Worker:
             if self.marks is not None:
                 group.start_soon(self._look, router, name="witness")
             if router is not None:
-                group.start_soon(router.run, name="router")
+                group.start_soon(self._route, router, name="router")
             started = False
             while not self._stopping.is_set():
                 try:
@@ -128,6 +130,14 @@ class Worker:
             for task in self._tasks.values():
                 task.stop()
         await self._say_goodbye()
+
+    async def _route(self, router: Router) -> None:
+        """Run the router to its end; when it is that most of the ingress is poison, ours comes too."""
+        try:
+            await router.run()
+        except Poisoned as error:
+            self.poisoned = error
+            self.stop()
 
     async def _watch(self) -> None:
         """Tell every ``stats_s`` where everything stands, until told to stop."""
@@ -198,7 +208,7 @@ class Worker:
             log.warning("lane %d pauses until the next round of leases: %s", lane, error)
         except EntryFailed as error:
             log.warning("lane %d pauses until the next round of leases: %s", lane, error, exc_info=error.__cause__)
-        except PoisonedLane as error:
+        except Poisoned as error:
             self.poisoned = error
             self.stop()
         else:
@@ -240,8 +250,8 @@ async def run_worker(
 
     Raises
     ------
-    PoisonedLane
-        When most of a lane cannot be read; the other lanes are saved and given back first.
+    Poisoned
+        When most of a lane or of the ingress cannot be read; the other lanes are saved and given back first.
     """
     worker = Worker(store, factory, config, worker_id, hot_ttl_s, ingress)
     async with anyio.create_task_group() as group:
@@ -284,8 +294,8 @@ def serve_worker(
     ------
     Unavailable
         When the server is not there at the start.
-    PoisonedLane
-        When most of a lane cannot be read.
+    Poisoned
+        When most of a lane or of the ingress cannot be read.
     """
 
     async def main() -> None:

@@ -1,0 +1,78 @@
+"""The guard against poison: single bad entries pass, a stream of them does not, wherever the blocks are cut."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from tests.streams.toys import Counter, seeded_run
+
+from tapeline.core.config import StreamsConfig
+from tapeline.streams.ingress import MemoryIngress
+from tapeline.streams.memory import MemoryLaneStore
+from tapeline.streams.poison import POISON_WINDOW, Poisoned, PoisonWatch
+from tapeline.streams.store import BEGINNING
+from tapeline.streams.worker import Worker
+
+CONFIG = StreamsConfig(lanes=1, batch_size=50, batch_ms=1, lease_s=0.9)
+GOOD = {b"symbol": b"A", b"price": b"1", b"volume": b"1", b"exchange_timestamp": b"1789999999"}
+BAD = {**GOOD, b"price": b"abc"}
+
+
+@pytest.mark.parametrize(
+    ("before", "bad", "stops"),
+    [
+        (0, range(1000, 1100), False),  # a hundred of two hundred are not more than half
+        (0, range(1000, 1101), True),
+        (0, range(0, 101), False),  # nobody knows yet what is usual
+        (POISON_WINDOW, range(0, 101), True),
+        (0, range(0, 2000, 3), False),
+    ],
+)
+def test_a_block_is_poisoned_by_the_worst_of_its_stretches(before: int, bad: range, *, stops: bool) -> None:
+    watch = PoisonWatch("lane 0")
+    watch.judge(before, [])
+    if stops:
+        with pytest.raises(Poisoned, match=f"101 of the last {POISON_WINDOW} entries of lane 0 cannot be read"):
+            watch.judge(2000, bad)
+    else:
+        watch.judge(2000, bad)
+
+
+async def work_until_done(entries: list[dict[bytes, bytes]]) -> tuple[Worker, MemoryIngress]:
+    """Be the one worker until the ingress is routed or the worker stops by itself."""
+    store = MemoryLaneStore()
+    ingress = MemoryIngress(store)
+    await ingress.write(entries)
+    worker = Worker(store, lambda _: Counter(), CONFIG, "me", ingress=ingress)
+    async with anyio.create_task_group() as group:
+        await group.start(worker.run)
+        with anyio.fail_after(60):
+            while worker.poisoned is None and (at := await ingress.progress()).applied_id != at.last_id:
+                await anyio.sleep(0.01)
+        worker.stop()
+    return worker, ingress
+
+
+def test_an_ingress_of_poison_stops_the_worker_and_stays_where_it_is() -> None:
+    async def main() -> None:
+        worker, ingress = await work_until_done([BAD] * 8_000)
+        assert "of the last 200 entries of the ingress cannot be read: the worker stops" in str(worker.poisoned)
+        at = await ingress.progress()
+        assert at.dead < POISON_WINDOW
+        assert at.length == 8_000
+        assert at.applied_id != at.last_id
+        assert await ingress.lease("another", 1.0)  # the right to route was given back
+
+    seeded_run(main)
+
+
+def test_a_third_of_poison_on_the_ingress_stops_nobody_and_is_a_line_a_batch(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        worker, ingress = await work_until_done([BAD, GOOD, GOOD] * 200)
+        assert worker.poisoned is None
+        assert len(await ingress.read_dead(BEGINNING, count=999)) == 200
+
+    seeded_run(main)
+    lines = [record.getMessage() for record in caplog.records if "to the dead letters" in record.getMessage()]
+    assert "the ingress, entry" in lines[0]
+    assert len(lines) < 12
