@@ -64,7 +64,9 @@ class SharedFile(Generic[T]):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return self._path.with_suffix(".lock").open("a")
         except OSError as error:
-            raise BadInput(f"cannot write {self._path}: {error.strerror}") from None
+            raise BadInput(
+                f"cannot write {self._path}: {error.strerror}; set TAPELINE_HOME to a folder you may write"
+            ) from None
 
 
 async def _take(lock: IO[str], path: Path) -> None:
