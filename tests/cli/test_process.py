@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,13 @@ from tests.cli.shell import Shell
 
 from tapeline.core.config import Config
 from tapeline.core.home import Home, NodeNote
+from tapeline.streams.watch import PERFORMANCE
+
+
+@pytest.fixture(autouse=True)
+def _level_of_statistics() -> Iterator[None]:
+    yield
+    logging.getLogger(PERFORMANCE).setLevel(logging.NOTSET)
 
 
 @pytest.fixture
@@ -21,6 +30,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Config, str, str, Path]]
         started.append(how)
 
     monkeypatch.setattr("tapeline.app.work", note)
+    monkeypatch.setattr("tapeline.streams.worker.os.cpu_count", lambda: 1)
     return started
 
 
@@ -57,25 +67,61 @@ def test_a_note_that_cannot_be_read_is_one_sentence(shell: Shell, work: list[Any
     assert work == []
 
 
-def test_several_workers_are_a_pool_that_asks_the_named_server(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
+class Pool:
+    """What a pool is asked to be, instead of one."""
 
-    class Pool:
-        def __enter__(self) -> Pool:
-            return self
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
 
-        def __exit__(self, *_: object) -> None:
-            asked.append("stopped")
+    def start(self, *how: Any, **more: Any) -> Pool:
+        self.asked.append((*how, more))
+        return self
 
-        def wait(self) -> None:
-            asked.append("waited")
+    def log_path(self, number: int) -> Path:
+        return Path(f"/logs/{number}")
 
-    def start(*how: Any, **more: Any) -> Pool:
-        asked.append((*how, more))
-        return Pool()
+    def wait(self, say: Callable[[str], None]) -> None:
+        say("worker-0: LOST DATA")
 
-    monkeypatch.setattr("tapeline.streams.pool.start_stream_processor", start)
-    assert shell("process", "--workers", "3", "--address", "redis://named").code == 0
-    assert shell("process", "--workers", "0", "--address", "redis://named").code == 0
-    assert asked[:3] == [("redis://named", 3, {"config": None}), "waited", "stopped"]
-    assert asked[3] == ("redis://named", None, {"config": None})
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.asked.append("stopped")
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
+    made = Pool()
+    monkeypatch.setattr("tapeline.streams.pool.start_stream_processor", made.start)
+    return made
+
+
+def test_several_workers_are_a_pool_whose_logs_are_named_and_told(shell: Shell, pool: Pool, tmp_path: Path) -> None:
+    mine = ("--name", "night", "--marks", str(tmp_path), "--logs", str(tmp_path))
+    answer = shell("process", "--workers", "3", "--address", "redis://named", *mine)
+    assert answer.err == "3 workers; their logs are /logs/0 and beside it\nworker-0: LOST DATA\n"
+    how = {"config": None, "name": "night", "marks": tmp_path, "logs": tmp_path}
+    assert pool.asked == [("redis://named", 3, how), "stopped"]
+
+
+def test_without_a_number_there_are_as_many_as_the_settings_say(
+    shell: Shell, pool: Pool, work: list[Any], tmp_path: Path
+) -> None:
+    (tmp_path / "doc.json").write_text('{"optimized_processor_workers": 2}')
+    shell("process", "--address", "redis://named", "--config", str(tmp_path / "doc.json"))
+    shell.patch.setenv("TAPELINE_STREAMS__MIN_WORKERS", "3")
+    shell("process", "--address", "redis://named")  # one core alone would be one worker
+    shell("process", "--address", "redis://named", "--workers", "1")
+    assert [asked[:2] for asked in pool.asked if asked != "stopped"] == [("redis://named", 2), ("redis://named", 3)]
+    assert len(work) == 1
+
+
+@pytest.mark.parametrize(("level", "shown"), [("info", True), ("warning", True), ("error", False)])
+def test_statistics_are_shown_unless_only_errors_are_wanted(
+    shell: Shell, work: list[Any], level: str, *, shown: bool
+) -> None:
+    said: list[bool] = []
+    shell.patch.setattr("tapeline.app.work", lambda *_: said.append(logging.getLogger(PERFORMANCE).isEnabledFor(20)))
+    assert shell("--log-level", level, "process", "--address", "redis://named").code == 0
+    assert (said, work) == ([shown], [])

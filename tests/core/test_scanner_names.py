@@ -36,3 +36,9 @@ def test_null_keeps_the_default_and_our_own_names_go_on_working(tmp_path: Path) 
 def test_a_value_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput):
         streams_of(tmp_path, '{"optimized_processor_workers": 999}')
+
+
+def test_a_processor_that_is_switched_off_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="use_optimized_stream_processor is False: there is no other processor"):
+        streams_of(tmp_path, '{"use_optimized_stream_processor": false}')
+    assert streams_of(tmp_path, '{"use_optimized_stream_processor": null}') == StreamsConfig()

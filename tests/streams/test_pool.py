@@ -81,7 +81,7 @@ def dies_with(monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
     """Make workers of a script that says something and ends."""
 
     def start(argv: list[str], **how: Any) -> Child:
-        assert argv[1:5] == ["-m", "tapeline.cli", "process", "--name"]
+        assert argv[1:7] == ["-m", "tapeline.cli", "process", "--workers", "1", "--name"]
         script = f"import sys; sys.stderr.write({words!r}); sys.exit({code})"
         return spawn([sys.executable, "-S", "-c", script], **how)
 
@@ -89,21 +89,58 @@ def dies_with(monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
 
 
 @pytest.mark.process
-def test_what_the_person_has_to_mend_is_said_and_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_person_has_to_mend_is_said_and_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     dies_with(monkeypatch, 2, "tapeline: streams.lanes: expected `int` >= 1\n")
     with (
-        start_stream_processor("unix:///nowhere", 1) as pool,
+        start_stream_processor("unix:///nowhere", 1, logs=tmp_path) as pool,
         pytest.raises(BadInput, match=r"^streams\.lanes: expected"),
     ):
         pool.wait()
 
 
 @pytest.mark.process
-def test_workers_that_keep_ending_end_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_keep_ending_end_the_pool_and_their_logs_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     dies_with(monkeypatch, 1, "something is wrong\n")
     monkeypatch.setattr("tapeline.streams.pool._LOOK_EVERY_S", 0.01)
+    monkeypatch.setenv("TAPELINE_HOME", str(tmp_path))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "pool-night-0.log").write_text("of yesterday\n")
+    said: list[str] = []
     with (
-        start_stream_processor("unix:///nowhere", 2) as pool,
+        start_stream_processor("unix:///nowhere", 2, name="night") as pool,
         pytest.raises(ProcessDied, match="keeps ending, code 1: something is wrong"),
     ):
-        pool.wait()
+        pool.wait(said.append)
+    assert set(said) == {"night-0: something is wrong", "night-1: something is wrong"}
+    kept = [(tmp_path / "logs" / f"pool-night-{k}.log").read_text() for k in range(2)]
+    assert kept[0].startswith("of yesterday\nsomething")
+    assert len(said) > 2
+
+
+@pytest.mark.process
+def test_a_pool_is_as_large_as_its_settings_say_and_hands_names_marks_and_ports_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[tuple[list[str], str]] = []
+
+    def start(argv: list[str], *, env: dict[str, str], **how: Any) -> Child:
+        started.append((argv[argv.index("--name") :], env["TAPELINE_STREAMS__METRICS_PORT"]))
+        return spawn([sys.executable, "-S", "-c", ""], env=env, **how)
+
+    monkeypatch.setattr("tapeline.streams.pool.spawn", start)
+    (tmp_path / "doc.json").write_text('{"optimized_processor_workers": 2, "streams": {"metrics_port": 9100}}')
+    how: dict[str, Any] = {"config": tmp_path / "doc.json", "name": "b", "marks": tmp_path / "m", "logs": tmp_path}
+    with start_stream_processor("unix:///nowhere", **how):
+        pass
+    files = ["--config", str(tmp_path / "doc.json"), "--marks", str(tmp_path / "m")]
+    assert started == [(["--name", "b-0", *files], "9100"), (["--name", "b-1", *files], "9101")]
+
+
+def test_logs_that_cannot_be_kept_are_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="logs of the workers cannot be kept in"):
+        start_stream_processor("unix:///nowhere", 1, logs=tmp_path / "file" / "logs")

@@ -349,6 +349,13 @@ def test_workers_are_seventy_percent_of_the_cores(configured: int, cores: int, w
     assert worker.worker_count(configured, cores) == workers
 
 
+def test_there_are_never_fewer_workers_than_the_least_wanted() -> None:
+    assert worker.worker_count(0, 1, least=3) == 3
+    assert worker.worker_count(0, 10, least=3) == 7
+    with pytest.raises(ValueError, match="workers is 2 and min_workers 3"):
+        StreamsConfig(workers=2, min_workers=3)
+
+
 def test_letters_of_a_batch_are_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> int:
         store = MemoryLaneStore()

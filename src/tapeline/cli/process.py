@@ -1,9 +1,11 @@
-"""``process`` is one worker: it leases lanes, turns their ticks into bars and indicators, and gives them back."""
+"""``process`` is one worker or several: lanes are leased, their ticks made bars and indicators, and given back."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,23 +25,39 @@ def add_to(app: typer.Typer) -> None:
 def process(
     address: Annotated[str, typer.Option(help="Stream server; that of the running node by default.")] = "",
     name: Annotated[str, typer.Option(help="What the worker is called in logs and leases.")] = "worker",
-    workers: Annotated[int, typer.Option(min=0, max=64, help="Processes; 0 takes 70 % of the cores.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, max=64, help="Processes; streams.workers by default, 0 takes 70 % of the cores."),
+    ] = None,
     marks: Annotated[
         Path | None, typer.Option(help="Where it is kept how far lanes were applied; in the home by default.")
     ] = None,
+    logs: Annotated[
+        Path | None, typer.Option(help="Folder of the logs of several workers; in the home by default.")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Be one worker of a node, or several, on this machine or another, until stopped."""
+    """Be one worker of a node, or several, on this machine or another, until stopped.
+
+    Statistics go to standard error every streams.stats_s seconds, unless `tapeline --log-level error` says otherwise.
+    """
     from tapeline.app import work
     from tapeline.streams.pool import start_stream_processor
+    from tapeline.streams.watch import PERFORMANCE
+    from tapeline.streams.worker import worker_count
 
     settings = load_settings(config).config
     where = address or stream_address(settings, os.environ)
-    if workers == 1:
+    streams = settings.streams
+    n = worker_count(streams.workers if workers is None else workers, least=streams.min_workers)
+    if n == 1:
+        if logging.getLogger().isEnabledFor(logging.WARNING):
+            logging.getLogger(PERFORMANCE).setLevel(logging.INFO)
         work(settings, where, name, marks or default_home(os.environ).marks_path)
         return
-    with start_stream_processor(where, workers or None, config=config) as running:
-        running.wait()
+    with start_stream_processor(where, n, config=config, name=name, marks=marks, logs=logs) as running:
+        typer.echo(f"{n} workers; their logs are {running.log_path(0)} and beside it", err=True)
+        running.wait(partial(typer.echo, err=True))
 
 
 def stream_address(settings: Config, environ: Mapping[str, str]) -> str:

@@ -33,11 +33,12 @@ class Workers:
         self._address = [] if config.streams.redis_url else ["--address", address]
         self._drain_s = config.node.drain_s
         self._deaths_s: list[float] = []
-        self.children = [self._start(number) for number in range(worker_count(config.streams.workers))]
+        n = worker_count(config.streams.workers, least=config.streams.min_workers)
+        self.children = [self._start(number) for number in range(n)]
 
     def _start(self, number: int) -> Child:
         name = f"worker-{number}"
-        argv = [sys.executable, "-m", "tapeline.cli", "process", *self._address, "--name", name]
+        argv = [sys.executable, "-m", "tapeline.cli", "process", "--workers", "1", *self._address, "--name", name]
         argv += ["--config", str(self._home.settings_path), "--marks", str(self._home.marks_path)]
         return spawn(argv, name=name, log_path=self._home.log_path(name), drain_s=self._drain_s)
 

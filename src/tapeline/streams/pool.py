@@ -1,6 +1,7 @@
 """A pool of worker processes for any stream server, as a library call.
 
 In: the address of a server.  Out: running workers that own its lanes; they end with this process, or when told to.
+Their logs are kept, and what they say is said here, too.
 Refuses to go on when a worker that it starts again keeps ending.
 """
 
@@ -8,41 +9,98 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
+import msgspec
+
+from tapeline.core.config.load import load
 from tapeline.core.errors import BadInput, ProcessDied
+from tapeline.core.home import default_home
 from tapeline.core.process import Child, spawn
 from tapeline.streams.worker import worker_count
 
 DEFAULT_URL = "redis://localhost:6379/1"
 MAX_DEATHS = 5
 """Workers that may die within a minute before the pool gives up."""
+MAX_SAID_BYTES = 1 << 16
+"""What is passed on of one worker's log at a look; the log has all of it."""
 _LOOK_EVERY_S = 0.5
+
+
+class PoolPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pool is made of.
+
+    Attributes
+    ----------
+    workers
+        How many.
+    environ
+        Their environment.
+    name
+        What they are called in logs and leases, with a number behind it.
+    config, marks
+        A file of settings, and the folder of the marks; None for those of the home.
+    logs
+        The folder of their logs.
+    metrics_port
+        Port that Prometheus asks at the first; the next has the next. 0 for none.
+    """
+
+    workers: int
+    environ: Mapping[str, str]
+    name: str
+    config: Path | None
+    marks: Path | None
+    logs: Path
+    metrics_port: int
 
 
 class StreamProcessor:
     """Running workers. A context manager; made by ``start_stream_processor``."""
 
-    def __init__(self, n: int, environ: Mapping[str, str], config: Path | None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="tapeline-workers-")
-        self._environ, self._config = dict(environ), config
+    def __init__(self, plan: PoolPlan) -> None:
+        self._plan = plan
+        try:
+            plan.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"the logs of the workers cannot be kept in {plan.logs}: {error.strerror}") from None
         self._deaths_s: list[float] = []
+        self._said = {path: _size(path) for path in map(self.log_path, range(plan.workers))}
         self.workers: list[Child] = []
         try:
-            self.workers += [self._start(number) for number in range(n)]
+            self.workers += [self._start(number) for number in range(plan.workers)]
         except BaseException:
             self.stop()
             raise
 
+    def log_path(self, number: int) -> Path:
+        """Return where a worker's log is."""
+        return self._plan.logs / f"pool-{self._plan.name}-{number}.log"
+
     def _start(self, number: int) -> Child:
-        name = f"worker-{number}"
-        argv = [sys.executable, "-m", "tapeline.cli", "process", "--name", name]
-        argv += ["--config", str(self._config)] if self._config is not None else []
-        return spawn(argv, name=name, log_path=Path(self._folder.name) / f"{name}.log", env=self._environ)
+        plan, name = self._plan, f"{self._plan.name}-{number}"
+        argv = [sys.executable, "-m", "tapeline.cli", "process", "--workers", "1", "--name", name]
+        argv += ["--config", str(plan.config)] if plan.config is not None else []
+        argv += ["--marks", str(plan.marks)] if plan.marks is not None else []
+        environ = dict(plan.environ)
+        if plan.metrics_port:
+            environ["TAPELINE_STREAMS__METRICS_PORT"] = str(plan.metrics_port + number)
+        return spawn(argv, name=name, log_path=self.log_path(number), env=environ)
+
+    def news(self) -> Iterator[str]:
+        """Yield the lines that workers have written to their logs since the last call."""
+        for child, (path, done) in zip(self.workers, list(self._said.items()), strict=False):
+            begin = done if _size(path) >= done else 0  # else it was rotated
+            with path.open("rb") as log:
+                log.seek(begin)
+                said, _, rest = log.read(MAX_SAID_BYTES).rpartition(b"\n")
+            if not said and len(rest) < MAX_SAID_BYTES:
+                continue  # the rest of the line is still to come
+            self._said[path] = begin + len(said or rest) + bool(said)
+            yield from (f"{child.name}: {line}" for line in (said or rest).decode(errors="replace").splitlines())
 
     def check(self) -> None:
         """Start again every worker that has ended.
@@ -67,17 +125,26 @@ class StreamProcessor:
             child.terminate()
             self.workers[number] = self._start(number)
 
-    def wait(self) -> None:
-        """Stay until interrupted, starting again whoever ends; raises as ``check`` does."""
-        while True:
-            self.check()
-            time.sleep(_LOOK_EVERY_S)
+    def wait(self, say: Callable[[str], None] | None = None) -> None:
+        """Stay until interrupted, starting again whoever ends; raises as ``check`` does.
+
+        What the workers log is told line by line to ``say``; by default to standard error.
+        """
+        tell = say or _to_stderr
+        try:
+            while True:
+                for line in self.news():
+                    tell(line)
+                self.check()
+                time.sleep(_LOOK_EVERY_S)
+        finally:
+            for line in self.news():
+                tell(line)
 
     def stop(self) -> None:
         """End every worker: what it has in hand is applied and saved."""
         for child in self.workers:
             child.terminate()
-        self._folder.cleanup()
 
     def __enter__(self) -> StreamProcessor:
         return self
@@ -94,6 +161,9 @@ def start_stream_processor(
     batch_size: int | None = None,
     *,
     config: Path | None = None,
+    name: str = "worker",
+    marks: Path | None = None,
+    logs: Path | None = None,
 ) -> StreamProcessor:
     """Start workers on a stream server; they take ``ticks:intraday:processed`` from there on.
 
@@ -102,11 +172,23 @@ def start_stream_processor(
     redis_url
         Any Redis >= 7 or Valkey.
     num_workers
-        Processes; 70 % of the cores, at least 1 and at most 8, when not said.
+        Processes; as configured (``streams.workers``) when not said: by default 70 % of the cores, at least
+        ``streams.min_workers`` and at most 8.
     batch_size
         Entries read at once; as configured, 50 by default, when not said.
     config
-        A file of settings.
+        A file of settings; the home's when not said.
+    name
+        What the workers are called in logs and leases, each with its number.
+    marks
+        Where it is kept how far lanes were applied; in the home when not said.
+    logs
+        Folder of the workers' logs, ``pool-<name>-<number>.log``; that of the home when not said.
+
+    Raises
+    ------
+    BadInput
+        When the settings cannot be read, or the logs not be kept.
 
     Examples
     --------
@@ -117,4 +199,24 @@ def start_stream_processor(
     environ = {**os.environ, "TAPELINE_STREAMS__REDIS_URL": redis_url}
     if batch_size is not None:
         environ["TAPELINE_STREAMS__BATCH_SIZE"] = str(batch_size)
-    return StreamProcessor(num_workers or worker_count(0), environ, config)
+    home = default_home(environ)
+    file = config or (home.config_path if home.config_path.is_file() else None)
+    streams = load(file, environ).config.streams
+    plan = PoolPlan(
+        workers=num_workers or worker_count(streams.workers, least=streams.min_workers),
+        environ=environ,
+        name=name,
+        config=config,
+        marks=marks,
+        logs=logs or home.log_path("").parent,
+        metrics_port=streams.metrics_port,
+    )
+    return StreamProcessor(plan)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")

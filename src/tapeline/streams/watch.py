@@ -16,7 +16,9 @@ from tapeline.core.errors import PortInUse
 from tapeline.streams.ingress import IngressProgress
 from tapeline.streams.store import LaneProgress, id_key
 
-log = logging.getLogger("tapeline.performance")
+PERFORMANCE = "tapeline.performance"
+"""Logger of the statistics."""
+log = logging.getLogger(PERFORMANCE)
 
 PREFIX = "tapeline_stream_"
 _OF_LANE = {

@@ -40,9 +40,9 @@ ROUNDS_PER_LEASE = 3
 """A lease is renewed this often in its life: one lost renewal does no harm, a death is noticed within 4/3 lives."""
 
 
-def worker_count(configured: int, cores: int | None = None) -> int:
-    """Return how many workers to start: the configured number, or 70 % of the cores, at least 1, at most 8."""
-    return configured or min(8, max(1, int(0.7 * (cores or os.cpu_count() or 1))))
+def worker_count(configured: int, cores: int | None = None, *, least: int = 1) -> int:
+    """Return how many workers to start: the configured number, or 70 % of the cores, at least ``least``, at most 8."""
+    return configured or max(least, min(8, int(0.7 * (cores or os.cpu_count() or 1))))
 
 
 @dataclass(slots=True)

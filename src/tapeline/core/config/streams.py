@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from tapeline.core.config.base import Count, NotNegative, Positive, Section
+from tapeline.core.errors import ConfigError
 
 
 class StreamsConfig(Section, frozen=True):
@@ -16,7 +17,9 @@ class StreamsConfig(Section, frozen=True):
     """redis:// or rediss:// of a server (Redis >= 7 or Valkey); empty starts the embedded Valkey in the home."""
     lanes: Annotated[int, Meta(ge=1, le=1024)] = 4
     workers: Annotated[int, Meta(ge=0, le=64)] = 0
-    """Worker processes; 0 means 70 % of the cores, at least 1, at most 8."""
+    """Worker processes; 0 means 70 % of the cores, at least min_workers, at most 8."""
+    min_workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Worker processes at least, however few cores there are; a number of workers below it is refused."""
     batch_size: Count = 50
     """Entries read at once."""
     batch_ms: Annotated[int, Meta(ge=1, le=10_000)] = 10
@@ -39,9 +42,16 @@ class StreamsConfig(Section, frozen=True):
     stats_s: Positive = 30.0
     """Seconds between two lines of statistics."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
-    """Port on this machine that Prometheus asks; 0 for none. Each worker of one machine needs its own."""
+    """Port on this machine that Prometheus asks; 0 for none. Each worker of one machine needs its own: those of
+    `tapeline process` take this one and the next ones."""
     max_deliveries: Count = 5
     """Tries of one entry before it goes to the dead letters."""
+
+    def __post_init__(self) -> None:
+        if 0 < self.workers < self.min_workers:
+            raise ValueError(
+                f"workers is {self.workers} and min_workers {self.min_workers}: raise one or lower the other"
+            )
 
 
 class PatternConfig(Section, frozen=True):
@@ -95,8 +105,18 @@ SCANNER_SWITCH = "use_optimized_stream_processor"
 def from_scanner(given: dict[str, Any]) -> dict[str, Any]:
     """Return settings with a scanner's top-level names put where ours are; null leaves the default.
 
-    The switch is accepted and has no effect: there is one processor. Values are checked where all are.
+    There is one processor, so the switch may only be on. Values are checked where all are.
+
+    Raises
+    ------
+    ConfigError
+        When the switch is off.
     """
+    if given.get(SCANNER_SWITCH) not in (None, True):
+        raise ConfigError(
+            f"{SCANNER_SWITCH} is {given[SCANNER_SWITCH]!r}: there is no other processor here; leave it out or set "
+            "it to true, and do not start `tapeline process` where none is wanted"
+        )
     ours = {key: value for key, value in given.items() if key not in (*SCANNER_NAMES, SCANNER_SWITCH)}
     said = {SCANNER_NAMES[key]: given[key] for key in SCANNER_NAMES if given.get(key) is not None}
     return {**ours, "streams": {**given.get("streams", {}), **said}} if said else ours
