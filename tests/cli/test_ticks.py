@@ -56,8 +56,9 @@ def test_a_dead_letter_is_listed_and_dropped(shell: Shell, server: tuple[Blockin
             await store.append(ROUTER_DEAD, [{REASON: b"no tick", PAYLOAD: b"x"}])
 
     assert shell("dlq", "list", "--address", address).out == "there are no dead letters\n"
+    assert json.loads(shell("dlq", "list", "--address", address, "--json").out) == {"letters": []}
     portal.call(bury)
-    told = json.loads(shell("dlq", "list", "--address", address, "--json").out)
+    (told,) = json.loads(shell("dlq", "list", "--address", address, "--json").out)["letters"]
     assert told["reason"] == "no tick"
     assert "there is no dead letter" in shell.refuses("dlq", "drop", "0/1-1", "--address", address)
     assert shell("dlq", "drop", told["letter"], "--address", address).out == "1 letters were dropped\n"
@@ -74,8 +75,9 @@ def test_a_dead_letter_is_shown_corrected_and_sent_again(shell: Shell, server: t
             await store.append(ROUTER_DEAD, [{REASON: b"no number", PAYLOAD: pack_fields(fields)}] * 2)
 
     portal.call(bury)
-    listed = shell("dlq", "list", "--address", address, "--json").out.splitlines()
-    first = json.loads(listed[0])["letter"]
+    listed = json.loads(shell("dlq", "list", "--address", address, "--json").out)["letters"]
+    assert len(listed) == 2
+    first = listed[0]["letter"]
     shown = shell("dlq", "show", first, "--address", address).out
     assert [word in shown for word in (first, "no number", "b'price'", "b'x'")] == [True] * 4
     at_server = ("--address", address)
@@ -113,6 +115,11 @@ def test_lanes_are_watched_until_ctrl_c(shell: Shell, server: tuple[BlockingPort
 @pytest.mark.parametrize(("moment", "why"), [("noon", "is not a moment"), ("2026-01-05T14:30:00", "has no time zone")])
 def test_a_moment_that_is_none_is_refused(shell: Shell, moment: str, why: str) -> None:
     assert why in shell.refuses("ticks", "replay", "--from", moment, "--address", "/nowhere")
+
+
+def test_a_window_that_ends_before_it_begins_is_refused(shell: Shell) -> None:
+    window = ("--from", "2026-01-06T00:00:00+00:00", "--to", "2026-01-05T00:00:00+00:00")
+    assert "is after --to 2026-01-05" in shell.refuses("ticks", "replay", *window, "--address", "/nowhere")
 
 
 def test_a_file_that_is_not_there_is_refused(shell: Shell) -> None:

@@ -35,6 +35,7 @@ from tapeline.streams.ingress import ValkeyIngress
 from tapeline.streams.lanes import lane_of
 from tapeline.streams.valkey import ValkeyLaneStore, connect
 from tapeline.streams.worker import run_worker
+from tapeline.streams.writer import TickWriter
 
 CONFIG = StreamsConfig(lanes=4, lease_s=0.3, snapshot_s=0.05, batch_ms=1, batch_size=5)
 NODES = 3
@@ -115,6 +116,15 @@ async def live_for(address: str, name: str, seconds: float) -> None:
             await run_worker(store, lambda _: LaneState(LIVE), CONFIG, name, ingress=ingress)
 
 
+def write_two(port: int) -> bool:
+    """Write two ticks at any node; return whether the one that took them said so."""
+    with TickWriter(f"redis://127.0.0.1:{port}", frame_rows=1) as writer:
+        for k in range(2):
+            writer.add("AAPL", 1_789_999_999 * 10**9, price=100.0 + k, volume=1.0)
+        writer.sync(0.001)
+        return bool(writer.last_id)
+
+
 async def result(store: ValkeyLaneStore) -> tuple[Any, ...]:
     n_lanes = (await store.layout()).lanes
     hot = {s: await store.read_hot(lane_of(s, n_lanes, underlying_of), [s]) for s in SYMBOLS}
@@ -149,5 +159,8 @@ async def test_a_cluster_takes_everything_exactly_once_whoever_is_cut_off(anyio_
                     worker.stop()
                 assert await result(store) == await anyio.to_thread.run_sync(undisturbed)
                 assert await letters.drop_letters(address, "all") == 1
+                before = (await ingress.progress()).length
+                assert [await anyio.to_thread.run_sync(write_two, port) for port in ports] == [True] * NODES
+                assert (await ingress.progress()).length == before + 2 * NODES
         finally:
             await anyio.to_thread.run_sync(nodes.__exit__, None, None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.streams.toys import START_NS, frame_of
 from tapeline.core.errors import BadMessage
 from tapeline.core.types import BAR_FIELDS, BarFrame, Label
 from tapeline.streams import frames
-from tapeline.streams.ticks import EARLIEST_NS, LATEST_NS, MAX_ENTRY_BYTES
+from tapeline.streams.ticks import EARLIEST_NS, LATEST_NS, MAX_ENTRY_BYTES, parse_tick
 
 raw_floats = st.integers(0, 2**64 - 1)
 """Any bits at all: every NaN, infinity and subnormal."""
@@ -75,6 +76,16 @@ def changed(**changes: object) -> bytes:
 def test_a_bad_frame_is_refused_with_its_reason(payload: bytes, reason: str) -> None:
     with pytest.raises(BadMessage, match=reason):
         frames.decode(payload)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "why"), [("A\nB", "control"), ("", "empty"), ("A" * 65, "longer"), ("Ö" * 33, "longer")]
+)
+def test_a_frame_of_ticks_with_what_is_no_name_is_refused(symbol: str, why: str) -> None:
+    rows = parse_tick({b"symbol": b"A", b"price": b"1", b"volume": b"1", b"exchange_timestamp": b"1273152600"})
+    payload = frames.encode_ticks(dataclasses.replace(rows, symbols=(symbol,)))
+    with pytest.raises(BadMessage, match=f"a frame whose symbol .*{why}"):
+        frames.decode_any(payload)
 
 
 @pytest.mark.parametrize("moment_ns", [0, EARLIEST_NS - 1, LATEST_NS + 1])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from tests.streams.toys import Counter, seeded_run
+from tests.streams.toys import Counter, frame_of, seeded_run
 
 from tapeline.core.config import StreamsConfig
+from tapeline.streams import frames
 from tapeline.streams.ingress import MemoryIngress
 from tapeline.streams.memory import MemoryLaneStore
 from tapeline.streams.poison import POISON_WINDOW, Poisoned, PoisonWatch
@@ -62,6 +63,16 @@ def test_an_ingress_of_poison_stops_the_worker_and_stays_where_it_is() -> None:
         assert at.length == 8_000
         assert at.applied_id != at.last_id
         assert await ingress.lease("another", 1.0)  # the right to route was given back
+
+    seeded_run(main)
+
+
+def test_bars_of_what_is_no_name_are_poison_and_reach_no_lane() -> None:
+    async def main() -> None:
+        worker, ingress = await work_until_done([frames.to_fields(frame_of(0, ("A", "B\0")))])
+        assert worker.rows == 0
+        (letter,) = await ingress.read_dead(BEGINNING, count=9)
+        assert "symbol 'B\\x00' holds a control character" in letter.reason
 
     seeded_run(main)
 

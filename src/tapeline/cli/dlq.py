@@ -30,10 +30,13 @@ def add_to(app: typer.Typer) -> None:
 def list_letters(address: AddressOption = "", config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List every dead letter with its reason."""
     found = _letters(address, config, "all")
+    if as_json:
+        told = [{"letter": name, "reason": letter.reason, "bytes": len(letter.payload)} for name, letter in found]
+        typer.echo(msgspec.json.encode({"letters": told}).decode())
+        return
     for name, letter in found:
-        told = {"letter": name, "reason": letter.reason, "bytes": len(letter.payload)}
-        typer.echo(msgspec.json.encode(told).decode() if as_json else f"{name}  {letter.reason}")
-    if not found and not as_json:
+        typer.echo(f"{name}  {letter.reason}")
+    if not found:
         typer.echo("there are no dead letters")
 
 

@@ -83,6 +83,8 @@ def replay(
 
     settings = load_settings(config).config
     low, high = _moment_ms(begin, 0), _moment_ms(end, 2**53)
+    if low > high:
+        raise BadInput(f"--from {begin} is after --to {end}: give the earlier moment first")
     where = address or stream_address(settings, os.environ)
     if group and not _GROUP.fullmatch(group):
         raise BadInput(f"--group {group!r} is no name: use 1 to 64 letters, digits, - and _")
@@ -91,7 +93,10 @@ def replay(
         typer.echo(msgspec.json.encode(found).decode())
         return
     if not found.entries:
-        typer.echo("the ingress keeps no entries of that time: older ones were trimmed, see streams.max_entries")
+        typer.echo(
+            "the ingress keeps no entries of that time: none came, or they were trimmed (streams.tick_days, "
+            "streams.max_entries)"
+        )
         return
     typer.echo(
         f"{found.ticks:,} ticks of {found.entries:,} entries ({found.first_id} to {found.last_id}) made {found.bars:,} "

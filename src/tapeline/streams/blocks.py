@@ -20,9 +20,10 @@ from tapeline.streams.ticks import (
     EARLIEST_NS,
     LATEST_NS,
     MAX_ENTRY_BYTES,
-    MAX_SYMBOL_BYTES,
     Origin,
     TickRows,
+    check_symbols,
+    flaw_of_symbol,
     origin_of,
     parse_tick,
 )
@@ -100,7 +101,9 @@ class Block:
         fields = self.fields(i)
         payload = fields.get(keys.FRAME)
         found = frames.decode_any(payload) if payload is not None else parse_tick(fields)
-        if isinstance(found, TickRows) and len(found):
+        if isinstance(found, BarFrame):
+            check_symbols(found.symbols)
+        elif len(found):
             _check_ahead(int(found.event_ns.max()), int(self.columns.ids[i, 0]))
         return found
 
@@ -123,7 +126,9 @@ class Block:
         index = np.array(symbol, np.int64)
         keep = ~(nameless[index] | no_origin)
         for i in np.flatnonzero(~keep).tolist():
-            bad[int(entries[i])] = "field symbol, feed or label is not UTF-8, too long, or unknown"
+            bad[int(entries[i])] = (
+                "field symbol, feed or label is not UTF-8, too long, unknown, or holds a control character"
+            )
         entries = entries[keep]
         rows = index[keep], origin[keep], found.event_ns[entries], found.numbers[entries]
         return entries, TickRows(texts, origins, *rows)
@@ -161,7 +166,7 @@ def _texts(names: Mapping[bytes, int]) -> tuple[tuple[str, ...], np.ndarray[tupl
     for name, i in names.items():
         try:
             texts.append(name.decode())
-            nameless[i] = len(name) > MAX_SYMBOL_BYTES
+            nameless[i] = flaw_of_symbol(texts[-1]) is not None
         except UnicodeDecodeError:
             texts.append("")
             nameless[i] = True

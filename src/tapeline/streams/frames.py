@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike
 from tapeline.core.errors import BadMessage
 from tapeline.core.types import BAR_FIELDS, BarFrame, Label
 from tapeline.streams import keys
-from tapeline.streams.ticks import MAX_ENTRY_BYTES, MAX_SYMBOL_BYTES, NUMBERS, Origin, TickRows, check_times
+from tapeline.streams.ticks import MAX_ENTRY_BYTES, NUMBERS, Origin, TickRows, check_symbols, check_times
 
 T = TypeVar("T")
 
@@ -145,9 +145,7 @@ def _build_ticks(wire: _Ticks) -> TickRows:
     n = len(wire.columns.get("event_ns", b"")) // 8
     if n > MAX_ROWS:
         raise BadMessage(f"a frame of {n:,} ticks; {MAX_ROWS:,} are accepted")
-    lengths = {*map(len, wire.symbols)}
-    if 0 in lengths or (lengths and max(lengths) > MAX_SYMBOL_BYTES):
-        raise BadMessage(f"a frame with a symbol that is empty or longer than {MAX_SYMBOL_BYTES} letters")
+    check_symbols(wire.symbols)
     symbol = _column(wire, "symbol", "<i4", n).astype(np.int64)
     origin = _column(wire, "origin", "u1", n).astype(np.int64) if wire.columns.get("origin") else np.zeros(n, np.int64)
     for index, names, what in ((symbol, wire.symbols, "symbol"), (origin, wire.origins, "origin")):

@@ -97,8 +97,8 @@ def parse_tick(fields: Mapping[bytes, bytes]) -> TickRows:
     if sum(map(len, fields.values())) + sum(map(len, fields)) > MAX_ENTRY_BYTES:
         raise BadMessage(f"too large: a tick of more than the {MAX_ENTRY_BYTES:,} bytes that are accepted")
     symbol = _text(fields, b"symbol", b"tradingsymbol")
-    if len(symbol.encode()) > MAX_SYMBOL_BYTES:
-        raise BadMessage(f"symbol {symbol[:20]!r}... is longer than {MAX_SYMBOL_BYTES} bytes")
+    if (why := flaw_of_symbol(symbol)) is not None:
+        raise BadMessage(f"symbol {symbol[:20]!r} {why}")
     numbers = [_number(fields, b"last_price", b"price"), _number(fields, b"bucket_incremental_volume", b"volume")]
     numbers += [_number(fields, name) if fields.get(name) else math.nan for name in (b"bid", b"ask", b"oi")]
     event_ns = _moment_ns(_text(fields, b"exchange_timestamp"))
@@ -106,6 +106,25 @@ def parse_tick(fields: Mapping[bytes, bytes]) -> TickRows:
     zero = np.zeros(1, np.int64)
     origin = origin_of(fields.get(b"feed"), fields.get(b"label"))
     return TickRows((symbol,), (origin,), zero, zero, np.array([event_ns], np.int64), np.array([numbers]))
+
+
+def flaw_of_symbol(symbol: str) -> str | None:
+    """Return why a text is no name of a symbol, None when it is one."""
+    if not symbol:
+        return "is empty"
+    if not symbol.isprintable():
+        return "holds a control character or another that cannot be printed"
+    return f"is longer than {MAX_SYMBOL_BYTES} bytes" if len(symbol.encode()) > MAX_SYMBOL_BYTES else None
+
+
+def check_symbols(symbols: Sequence[str]) -> None:
+    """Raise ``BadMessage`` when a frame's symbol is no name."""
+    text, lengths = "".join(symbols), {*map(len, symbols)}
+    if text.isascii() and text.isprintable() and not (0 in lengths or max(lengths, default=0) > MAX_SYMBOL_BYTES):
+        return  # all at once, as nearly always
+    for name in symbols:
+        if (why := flaw_of_symbol(name)) is not None:
+            raise BadMessage(f"a frame whose symbol {name[:20]!r} {why}")
 
 
 def origin_of(feed: bytes | None, label: bytes | None) -> Origin:

@@ -11,13 +11,16 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis import ConnectionPool, Redis
+from redis.exceptions import MovedError, RedisError, ResponseError
 
 from tapeline.core.errors import BadInput, ConfigError, Unavailable
 from tapeline.core.types import Label
 from tapeline.streams import frames, keys
-from tapeline.streams.ticks import EARLIEST_NS, LATEST_NS, MAX_SYMBOL_BYTES, NO_FEED, TickRows
+from tapeline.streams.ticks import EARLIEST_NS, LATEST_NS, NO_FEED, TickRows, flaw_of_symbol
+
+MAX_MOVES = 3
+"""Nodes of a cluster that are asked after the first: each names the one that has the ingress."""
 
 Row = tuple[int, int, tuple[float, float, float, float, float]]
 
@@ -67,8 +70,8 @@ class TickWriter:
         oi: float = math.nan,
     ) -> None:
         """Add one tick; ``event_ns`` is when it traded, ``volume`` what traded since the last tick."""
-        if not symbol or len(symbol.encode()) > MAX_SYMBOL_BYTES:
-            raise BadInput(f"symbol {symbol[:20]!r} is empty or longer than {MAX_SYMBOL_BYTES} bytes")
+        if (why := flaw_of_symbol(symbol)) is not None:
+            raise BadInput(f"symbol {symbol[:20]!r} {why}")
         if not EARLIEST_NS <= event_ns <= LATEST_NS:
             raise BadInput(f"event_ns {event_ns} of {symbol} lies outside 1990..2100: give UTC nanoseconds")
         if not (price > 0 and volume >= 0):
@@ -97,10 +100,27 @@ class TickWriter:
 
     def _send(self, rows: TickRows) -> None:
         try:
-            reply = self._client.xadd(keys.INGRESS, frames.ticks_to_fields(rows))
+            reply = self._add(frames.ticks_to_fields(rows))
         except (RedisError, OSError) as error:
             raise Unavailable(f"the stream server did not take a frame of {len(rows)} ticks: {error}") from error
         self.last_id = reply.decode() if isinstance(reply, bytes) else str(reply)
+
+    def _add(self, fields: dict[bytes, bytes]) -> Any:
+        """Add an entry to the ingress, at the node of a cluster that has it; later ones go there at once."""
+        for _ in range(MAX_MOVES):
+            try:
+                return self._client.xadd(keys.INGRESS, fields)
+            except MovedError as moved:
+                self._move_to(moved.host, moved.port)
+        return self._client.xadd(keys.INGRESS, fields)
+
+    def _move_to(self, host: str, port: int) -> None:
+        """Talk to another node from now on, as to the first: with its name and password, encrypted or not."""
+        before = self._client.connection_pool
+        how = {**before.connection_kwargs, "host": host or before.connection_kwargs["host"], "port": port}
+        self._client.close()
+        # With a pool of one's own a client would leave it open.
+        self._client = Redis.from_pool(ConnectionPool(connection_class=before.connection_class, **how))
 
     def sync(self, timeout_s: float = 5.0) -> bool:
         """Write what was added and wait until the server has put all of it on its disk.
