@@ -21,18 +21,21 @@ def running_day(minutes: BarGrid, session: Session, *, as_of_ns: int, feed: str,
     bar that came late. Volume-weighted average price is NaN where nothing traded.
     """
     event_ns: I64 = minutes.event_ns
-    rows = np.flatnonzero((event_ns >= session.open_ns) & (event_ns < min(as_of_ns, session.close_ns)))
-    fields = {name: minutes.field(name)[rows] for name in ("open", "high", "low", "close", "volume", "vwap", "trades")}
+    begin, end = np.searchsorted(event_ns, (session.open_ns, min(as_of_ns, session.close_ns)))
+    n_rows = max(0, int(end - begin))
+    fields = {
+        name: minutes.field(name)[begin:end] for name in ("open", "high", "low", "close", "volume", "vwap", "trades")
+    }
     traded = ~np.isnan(fields["close"])
     cols = np.flatnonzero(traded.any(axis=0))
     first = traded[:, cols].argmax(axis=0) if cols.size else cols
-    last = len(rows) - 1 - traded[::-1, cols].argmax(axis=0) if cols.size else cols
+    last = n_rows - 1 - traded[::-1, cols].argmax(axis=0) if cols.size else cols
     volume = _total(fields["volume"][:, cols])
     dollars = _total((fields["vwap"] * fields["volume"])[:, cols])
     columns = {
         "open": fields["open"][first, cols],
-        "high": np.fmax.reduce(fields["high"][:, cols], axis=0, initial=np.nan),
-        "low": np.fmin.reduce(fields["low"][:, cols], axis=0, initial=np.nan),
+        "high": np.fmax.reduce(fields["high"], axis=0, initial=np.nan)[cols],
+        "low": np.fmin.reduce(fields["low"], axis=0, initial=np.nan)[cols],
         "close": fields["close"][last, cols],
         "volume": volume,
         "vwap": np.divide(dollars, volume, out=np.full(len(cols), np.nan), where=volume > 0),
@@ -45,7 +48,7 @@ def running_day(minutes: BarGrid, session: Session, *, as_of_ns: int, feed: str,
         as_of_ns=as_of_ns,
         symbols=tuple(minutes.symbols[int(col)] for col in cols),
         event_ns=np.full(len(cols), session.open_ns, np.int64),
-        revision=len(rows) + traded[:, cols].sum(axis=0),
+        revision=n_rows + traded.sum(axis=0)[cols],
         **columns,
     )
 
