@@ -10,14 +10,17 @@ from collections.abc import Collection
 
 import numpy as np
 
-from tapeline.core.errors import TapelineError
+from tapeline.core.errors import BadInput
 
 POISON_WINDOW = 200
 """Of this many entries in a row more than half may not be poison."""
 
 
-class Poisoned(TapelineError):
-    """Most entries of a lane or of the ingress cannot be read: the worker stops and leaves them where they are."""
+class Poisoned(BadInput):
+    """Most entries of a lane or of the ingress cannot be read: the worker stops and leaves them where they are.
+
+    Bad input, so that no pool or node starts the worker again: each life would make more dead letters.
+    """
 
 
 class PoisonWatch:
