@@ -142,7 +142,16 @@ def _server() -> Iterator[Server]:
 def _worker(server: Server) -> Iterator[Child]:
     """Run one worker process, as ``tapeline process`` does."""
     environ = {**os.environ, "TAPELINE_STREAMS__LANES": str(LANES), "TAPELINE_STREAMS__BATCH_MS": "5"}
-    argv = [sys.executable, "-m", "tapeline.cli", "process", "--address", f"unix://{server.socket_path}"]
+    argv = [
+        sys.executable,
+        "-m",
+        "tapeline.cli",
+        "process",
+        "--workers",
+        "1",
+        "--address",
+        f"unix://{server.socket_path}",
+    ]
     argv += ["--marks", str(server.folder / "marks")]
     child = spawn(argv, name="worker", log_path=server.folder / "worker.log", env=environ)
     with child:
