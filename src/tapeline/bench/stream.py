@@ -48,7 +48,8 @@ from tapeline.streams.ticks import TickRows
 
 Tape = Callable[[Market, int], Iterator[TickRows]]
 
-LANES = 4
+LANES = 2
+"""As many as two cores can use: see "How many lanes" in docs/streams.md."""
 FRAME_ROWS = 500
 SUSTAINED_A_SECOND, LATENCY_A_SECOND = 30_000, 5_000
 PROBES_A_SECOND = 50
@@ -70,7 +71,7 @@ class Sizes:
 
 
 FULL = Sizes(3_000_000, 500_000, 10_000_000, 20.0, 20.0, 8.0)
-QUICK = Sizes(250_000, 200_000, 2_500_000, 3.0, 3.0, 1.5)
+QUICK = Sizes(250_000, 150_000, 2_500_000, 2.5, 3.0, 1.2)
 
 
 def run(*, quick: bool) -> dict[str, Any]:
