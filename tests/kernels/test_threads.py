@@ -95,7 +95,8 @@ def test_work_too_small_for_another_thread_stays_with_the_caller_and_large_work_
     monkeypatch.setattr(threads, "compute_threads", lambda: 2)
     callers: list[set[int]] = []
     for steps in (threads.WORTH_A_THREAD // 20, threads.WORTH_A_THREAD):
-        met, found = threading.Barrier(2), set()
+        met = threading.Barrier(2)
+        found: set[int] = set()
 
         def work(low: int, high: int, met: threading.Barrier = met, found: set[int] = found) -> None:
             found.add(threading.get_ident())
