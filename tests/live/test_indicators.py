@@ -1,4 +1,4 @@
-"""Indicators of a lane: what open bars would give, asked often and in parts, is what a fresh copy gives."""
+"""Indicators of a lane: what open bars would give is what a fresh copy gives, and only changed rows are saved."""
 
 from __future__ import annotations
 
@@ -47,3 +47,17 @@ def test_open_bars_said_in_any_order_and_parts_give_what_a_copy_of_the_grid_give
             expected = np.array([known.get(symbol, np.nan) for symbol in bars.symbols])
             np.testing.assert_array_equal(found[name], expected, err_msg=name)
     assert mine.grid.snapshot() == before
+
+
+def test_a_closed_bar_is_saved_once_a_corrected_one_again_and_one_that_went_as_nothing() -> None:
+    mine = lane(30)
+    first = mine.take_rows()
+    assert len(first) == 30
+    assert all(first.values())
+    assert mine.take_rows() == {}
+    mine.apply(frame_of([minute("A", 30, 50.0), minute("A", 20, 51.0)], START_NS, revision=5), SYMBOLS[:3])
+    again = mine.take_rows()
+    oldest, newest, corrected = min(first), max(again), sorted(first)[20]
+    assert set(again) == {oldest, corrected, newest}
+    assert again[oldest] == b""
+    assert again[corrected] != first[corrected]

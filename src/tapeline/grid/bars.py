@@ -288,21 +288,24 @@ class BarGrid:
     def snapshot(self) -> bytes:
         """Return the whole grid, its anchors included, as bytes for ``restore``. Same grid, same bytes."""
         with self.lock:
-            ring, slots = self._ring, self._ring.slots()
-            kept = Snapshot(
-                symbols=self.symbols,
-                timeframe_s=self.timeframe_s,
-                capacity=self.capacity,
-                dropped=self.dropped,
-                tracked=tuple(self.anchors.names),
-                event_ns=ring.events[slots].tobytes(),
-                bars=ring.fields[:, slots].tobytes(),
-                revision=ring.revision[slots].tobytes(),
-                anchor=self.anchors.anchor.tobytes(),
-                cold=self.anchors.cold.tobytes(),
-                day_begins_s=self.day_begins_s,
-            )
-        return msgspec.msgpack.encode(kept)
+            return msgspec.msgpack.encode(self.record())
+
+    def record(self, *, with_bars: bool = True) -> Snapshot:
+        """Return the grid as it goes over the wire; without its bars, these two fields are empty."""
+        ring, slots = self._ring, self._ring.slots()
+        return Snapshot(
+            symbols=self.symbols,
+            timeframe_s=self.timeframe_s,
+            capacity=self.capacity,
+            dropped=self.dropped,
+            tracked=tuple(self.anchors.names),
+            event_ns=ring.events[slots].tobytes(),
+            bars=ring.fields[:, slots].tobytes() if with_bars else b"",
+            revision=ring.revision[slots].tobytes() if with_bars else b"",
+            anchor=self.anchors.anchor.tobytes(),
+            cold=self.anchors.cold.tobytes(),
+            day_begins_s=self.day_begins_s,
+        )
 
     @classmethod
     def restore(cls, data: bytes) -> BarGrid:

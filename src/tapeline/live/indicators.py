@@ -6,12 +6,14 @@ A symbol whose newest bar is missing has NaN, never its older value.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from tapeline.core.types import F64, I64, BarFrame
 from tapeline.grid import BarGrid, indicators
+from tapeline.grid.wire import row_of
 
 
 class LaneIndicators:
@@ -33,9 +35,12 @@ class LaneIndicators:
         self._newest: dict[str, F64] | None = None
         self._starts: I64 | None = None
         self._ahead: _Ahead | None = None
+        self._saved: set[int] = set()
+        self._touched: set[int] = set()
 
-    def replace(self, grid: BarGrid) -> None:
-        """Go on with another grid."""
+    def replace(self, grid: BarGrid, saved: Iterable[int] = ()) -> None:
+        """Go on with another grid, whose rows that start at ``saved`` are in the snapshot as they are."""
+        self._saved, self._touched = set(saved), set()
         self.grid, self._newest, self._starts, self._ahead = grid, None, None, None
 
     def apply(self, closed: BarFrame, symbols: list[str]) -> None:
@@ -43,7 +48,17 @@ class LaneIndicators:
         if len(symbols) > len(self.grid.symbols):
             self.grid = self.grid.with_symbols(symbols)
         self.grid.apply(closed)
+        self._touched |= set(closed.event_ns.tolist())
         self._newest = self._starts = self._ahead = None
+
+    def take_rows(self) -> dict[int, bytes]:
+        """Return the rows of the grid that changed since the last call, by start; no bytes for those that are gone."""
+        held = set(self.grid.event_ns.tolist())
+        changed = (held - self._saved) | (held & self._touched)
+        rows = {start_ns: row_of(self.grid, start_ns) for start_ns in sorted(changed)}
+        rows |= {start_ns: b"" for start_ns in sorted(self._saved - held)}
+        self._saved, self._touched = held, set()
+        return rows
 
     def newest(self) -> dict[str, F64]:
         """Return name -> float64 (n_symbols,), values after the newest closed bar."""

@@ -16,7 +16,7 @@ import numpy as np
 from tapeline.core.config import LiveConfig
 from tapeline.core.errors import BadMessage
 from tapeline.core.types import Label
-from tapeline.grid import BarGrid
+from tapeline.grid.wire import grid_of, head_of
 from tapeline.live.bars import BarFold, widened
 from tapeline.live.indicators import LaneIndicators
 from tapeline.live.quotes import Quotes
@@ -24,8 +24,11 @@ from tapeline.live.session import Totals
 
 T = TypeVar("T")
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 _ROW = "row:"
+"""Of the panel of open bars."""
+_BAR = "bar:"
+"""Of the grid of closed ones."""
 
 
 class _Head(msgspec.Struct, frozen=True, array_like=True):
@@ -64,7 +67,8 @@ def to_parts(
         anchor = session.anchor.arrays() if session.anchor is not None else ()
         parts["session"] = encode([values[:wide].tobytes() for values in anchor])
     if "grid" in stale:
-        parts["grid"] = indicators.grid.snapshot()
+        parts["grid"] = head_of(indicators.grid)
+        parts |= {f"{_BAR}{start_ns}": row for start_ns, row in indicators.take_rows().items()}
     return parts
 
 
@@ -81,7 +85,7 @@ def load_parts(
             "set live.timeframes_s and live.indicators back, or use an empty stream server"
         )
     symbols, session = _decode(parts, "symbols", list[str]), fold.session
-    fold.panel.load(symbols, {int(name.removeprefix(_ROW)): part for name, part in parts.items() if _ROW in name})
+    fold.panel.load(symbols, _rows_of(parts, _ROW))
     fold.origins = list(head.origins)
     fold.watermark_ns, fold.closed_upto_ns, fold.floor_ns = head.watermark_ns, head.closed_upto_ns, head.floor_ns
     fold.revisions = {
@@ -91,12 +95,17 @@ def load_parts(
     anchor = _decode(parts, "session", list[bytes])
     session.anchor_start_ns = head.session_start_ns
     session.anchor = Totals(*(np.frombuffer(raw) for raw in anchor)) if anchor else None
-    indicators.replace(BarGrid.restore(parts.get("grid", b"")))
+    bars = _rows_of(parts, _BAR)
+    indicators.replace(grid_of(parts.get("grid", b""), bars), saved=bars)
     quotes.grow(symbols, fold.panel.n_columns)
     values, times = _decode(parts, "quotes", tuple[bytes, bytes])
     wide = len(times) // 8
     quotes.values[:, :wide] = np.frombuffer(values).reshape(len(quotes.values), wide)
     quotes.times[:wide] = np.frombuffer(times, np.int64)
+
+
+def _rows_of(parts: Mapping[str, bytes], prefix: str) -> dict[int, bytes]:
+    return {int(name.removeprefix(prefix)): part for name, part in parts.items() if name.startswith(prefix)}
 
 
 def _decode(parts: Mapping[str, bytes], name: str, kind: type[T]) -> T:
