@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.feed.vendors.desk import NOW_S, response
 from tests.feed.worlds import OPEN_NS
@@ -173,19 +172,27 @@ def test_another_shape_is_refused(body: object) -> None:
         summary.parse_summary(response(body))
 
 
+NUMBERS = st.integers() | st.integers(10**300, 10**320) | st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)
+    st.none() | st.booleans() | NUMBERS | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)
 )
 
 
 @given(value=JSON | st.dictionaries(st.sampled_from(["raw", "trend", "transactions", "earnings"]), JSON, max_size=3))
+@example(value=10**400)
+@example(value=1e308)
 def test_no_value_in_any_place_does_more_than_be_unknown(value: object) -> None:
-    modules = {
-        name: {"trend": value, "transactions": value, "earnings": value, "history": value} for name in summary.MODULES
-    }
-    with contextlib.suppress(BadMessage):
-        found = _parsed(**modules)
-        summary.analysts(found)
-        summary.insiders(summary.insider_trades(found, OPEN_NS), OPEN_NS)
-        summary.earnings(found, OPEN_NS)
-        summary.profile(found, OPEN_NS)
+    row = dict.fromkeys(("shares", "value", "epsActual", "surprisePercent"), value)
+    rows = [row | {"startDate": NOW_S, "quarter": NOW_S, "transactionText": "Sale"}] * 2
+    fields = dict.fromkeys(("marketCap", "dividendYield", "currentPrice", "targetMeanPrice", "earnings"), value)
+    for inner in (value, rows):
+        lists = dict.fromkeys(("trend", "transactions", "history"), inner)
+        found = _parsed(**dict.fromkeys(summary.MODULES, fields | lists))
+        facts = (
+            *summary.fundamentals(found),
+            *summary.analysts(found),
+            *summary.insiders(summary.insider_trades(found, OPEN_NS), OPEN_NS),
+            *summary.earnings(found, OPEN_NS),
+        )
+        assert not any(math.isinf(number) for _, number in facts)
+        assert summary.profile(found, OPEN_NS) == ()

@@ -38,6 +38,7 @@ INSIDER_DAYS = 90
 MAX_SUMMARY = 3_000
 MAX_PASSAGES = 20
 _LATEST_S = 4e9
+_LARGEST = 1e18
 _DAY_NS = DAY_S * NS_PER_S
 
 Facts = tuple[tuple[str, float], ...]
@@ -121,10 +122,13 @@ def parse_summary(response: Response) -> Summary:
 
 
 def number(value: object) -> float:
-    """Return a field's number: bare, or the ``raw`` of a formatted one. Anything else is NaN; ``Infinity`` too."""
+    """Return a field's number: bare, or the ``raw`` of a formatted one.
+
+    Anything else is NaN; ``Infinity`` and what is beyond any company too, so that no sum of numbers overflows.
+    """
     if isinstance(value, dict):
         value = value.get("raw")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
         return math.nan
     return float(value)
 
