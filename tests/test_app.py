@@ -20,7 +20,7 @@ from tapeline.core.config.web import WebConfig
 from tapeline.core.errors import ConfigError, PortInUse
 from tapeline.core.home import Home
 from tapeline.core.outcome import Kind, Outcome, nothing
-from tapeline.core.process import Child
+from tapeline.feed.model_life import ModelServer
 from tapeline.feed.simulator import Simulator, asking
 from tapeline.loop.show import Board
 
@@ -29,11 +29,9 @@ def _with_indicators(*names: str) -> Config:
     return msgspec.structs.replace(Config(), live=LiveConfig(indicators=names))
 
 
-def test_the_defaults_name_only_what_exists() -> None:
+def test_the_defaults_name_only_what_exists_and_an_unknown_indicator_is_refused_before_anything_starts() -> None:
     app.check_names(Config())
-
-
-def test_an_unknown_indicator_is_refused_before_anything_starts() -> None:
+    app.check_names(_with_indicators("rsi_14"))
     with pytest.raises(ConfigError, match=r"live\.indicators: .*rsy_14"):
         app.check_names(_with_indicators("rsi_14", "rsy_14"))
 
@@ -44,7 +42,7 @@ def _vendors(environ: dict[str, str], **llm: object) -> app.Asked:
 
     async def main() -> app.Asked:
         async with AsyncExitStack() as stack:
-            nobody: Outcome[Child] = nothing(Kind.NO_DATA, source="llm", reason="it is not installed")
+            nobody: Outcome[ModelServer] = nothing(Kind.NO_DATA, source="llm", reason="it is not installed")
             keys = AlpacaKeys("id", "secret")
             return await app.open_vendors(stack, config, keys, environ, SystemClock(), nobody, replay=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -168,11 +168,11 @@ def test_the_day_after_begins_with_the_account_of_the_evening(tmp_path: Path) ->
     assert morning.poller.covered_ns == CALENDAR.session(after).open_ns
 
 
-def fails(tmp_path: Path, sentence: str, is_down: Callable[[str, Mapping[str, str], int], bool]) -> None:
+def opened_without(down: str, tmp_path: Path) -> None:
+    """Open the day of a town whose market does not answer at one path."""
     town = Town(tmp_path)
-    town.market.is_down = is_down
-    with pytest.raises(Unavailable, match=sentence):
-        run(_alone(lambda: opened(town)))
+    town.market.is_down = lambda path, _params, _now_ns: path == down
+    run(_alone(lambda: opened(town)))
 
 
 def _alone(main: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
@@ -189,7 +189,8 @@ def _alone(main: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
 
 
 def test_a_vendor_that_lists_nothing_ends_the_start(tmp_path: Path) -> None:
-    fails(tmp_path, "did not list its stocks .*out of order", lambda path, _params, _now_ns: path == "/v2/assets")
+    with pytest.raises(Unavailable, match=r"did not list its stocks .*out of order"):
+        opened_without("/v2/assets", tmp_path)
 
 
 def test_an_empty_list_of_stocks_ends_the_start(tmp_path: Path) -> None:
@@ -200,7 +201,8 @@ def test_an_empty_list_of_stocks_ends_the_start(tmp_path: Path) -> None:
 
 
 def test_unknown_splits_end_the_start(tmp_path: Path) -> None:
-    fails(tmp_path, "did not tell its splits", lambda path, _params, _now_ns: path == "/v1/corporate-actions")
+    with pytest.raises(Unavailable, match="did not tell its splits"):
+        opened_without("/v1/corporate-actions", tmp_path)
 
 
 def test_a_failed_batch_of_history_is_named_and_the_others_go_on(tmp_path: Path) -> None:

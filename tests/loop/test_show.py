@@ -148,7 +148,8 @@ def test_a_symbols_page_has_its_bars_indicators_fills_and_dossier(tmp_path: Path
         assert dossier is not None
         assert page.dossier["conviction"] == dossier.conviction
         assert view.symbol("ZZZ") is None
-        assert view.dossier("BBB") is None or view.symbol("BBB") is not None
+        assert view.dossier("BBB") is None
+        assert view.symbol("BBB") is not None
 
     watch_day(Thinkers(talk=("CCC", "EEE")).town(tmp_path), 12, look)
 
@@ -189,3 +190,19 @@ def test_the_version_rises_with_every_minute_and_every_step_of_a_ticker(tmp_path
     versions: list[int] = []
     board = watch_day(Thinkers().town(tmp_path), 3, lambda view: versions.append(view.version))
     assert board.version > versions[0] + 12 + 3 * 8
+
+
+def test_the_trouble_of_a_part_is_shown_until_it_is_healed_and_stays_in_the_summary(tmp_path: Path) -> None:
+    seen: list[str | None] = []
+
+    def look(view: NodeView) -> None:
+        assert isinstance(view, Board)
+        for sentence in ("it ended by signal 9", ""):
+            view.show_trouble("llm", sentence)
+            seen.append(view.status().sources.get("llm"))
+
+    board = watch_day(Thinkers().town(tmp_path), 30, look)
+    assert seen[0] == "it ended by signal 9"
+    assert seen[1] != seen[0]
+    assert board._book is not None
+    assert "it ended by signal 9" in board._book.tally.degraded

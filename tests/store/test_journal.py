@@ -126,8 +126,11 @@ async def test_tasks_may_share_a_journal(journal: Journal) -> None:
 
 async def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
     journal = await Journal.open(tmp_path / "t.duckdb")
+    await journal.write(bars_batch(1))
     await journal.aclose()
     await journal.aclose()
+    async with await Journal.open(tmp_path / "t.duckdb") as again:
+        assert len(await _bars(again)) == 2
 
 
 @one_backend

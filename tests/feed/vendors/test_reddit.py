@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -203,15 +204,24 @@ def test_another_shape_is_refused(body: object) -> None:
 def test_endless_nesting_is_refused() -> None:
     tree = b'{"kind":"Listing","data":{"children":[{"kind":"t1","data":{"id":"c","created_utc":1,"body":"x","replies":'
     body = b'[{"data":{"children":[]}},' + tree * 3_000 + b'""' + b"}}]}}" * 3_000 + b"]"
-    with contextlib.suppress(BadMessage):
-        assert len(parse_comments(response(body))) <= MAX_COMMENTS
+    with pytest.raises(BadMessage, match="nested without end"):
+        parse_comments(response(body))
 
 
 @given(body=st.binary(max_size=200))
-def test_no_bytes_do_more_than_be_refused(body: bytes) -> None:
+def test_bytes_that_are_no_listing_are_refused(body: bytes) -> None:
     for parse in (parse_posts, parse_comments):
-        with contextlib.suppress(BadMessage):
+        with pytest.raises(BadMessage):
             parse(response(body))
+
+
+@given(at=st.integers(0, 1_000), byte=st.integers(0, 255))
+def test_a_damaged_byte_is_refused_or_stays_in_its_field(at: int, byte: int) -> None:
+    thread = [_listing(_post()), _listing(_comment("c1", "Agreed", _listing(_comment("c2", "Not I"))))]
+    body = bytearray(json.dumps(thread).encode())
+    body[at % len(body)] = byte
+    with contextlib.suppress(BadMessage):  # any other error is one
+        assert len(parse_comments(response(bytes(body)))) <= 2
 
 
 def test_keys_come_from_the_environment_and_show_nothing() -> None:
