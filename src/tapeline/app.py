@@ -39,15 +39,16 @@ from tapeline.core.errors import BadInput, ConfigError, PortInUse
 from tapeline.core.home import Home, NodeNote
 from tapeline.core.instruments import underlying_of
 from tapeline.core.instruments.expiry import calendar_of
-from tapeline.core.outcome import Outcome
-from tapeline.core.process import Child
+from tapeline.core.outcome import Outcome, nothing, value_of
 from tapeline.core.types import MINUTE_S, NS_PER_S
 from tapeline.feed.file_limit import BothLimiterStates, limits_of
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.http import Host
 from tapeline.feed.intake import Stream
-from tapeline.feed.llm import ChatModel, llm_feed, llm_host
-from tapeline.feed.model_child import embedded_model, model_url
+from tapeline.feed.llm import LLM_HOST, LanguageModel, llm_feed, llm_host
+from tapeline.feed.model_child import chat_model, embedded_model, model_url
+from tapeline.feed.model_life import NAME as MODEL_NAME
+from tapeline.feed.model_life import ModelServer
 from tapeline.feed.replay import ReplayAuthority
 from tapeline.feed.shared_limit import LimiterState
 from tapeline.feed.simulator import Simulator, asking, open_simulator
@@ -163,6 +164,9 @@ async def open_desk(
         asked = await open_vendors(stack, config, keys, environ, clock, model, replay=replay, state=state)
         async with anyio.create_task_group() as watching:
             watching.start_soon(workers.watch, say)
+            if model.value is not None and asked.vendors.model is not None:
+                tell = partial(_tell_of_model, board, say)
+                watching.start_soon(model.value.watch, partial(asked.vendors.model.move, LLM_HOST), tell)
             watching.start_soon(watch_losses, store, partial(board.show_trouble, "streams"))
             stream = _stream(config, home, keys, clock) if config.feed.stream else None
             about = load_about(config.replay.universe if replay else "")
@@ -225,6 +229,12 @@ async def _stream_server(stack: AsyncExitStack, config: Config, home: Home, say:
     return f"unix://{server.socket_path}"
 
 
+def _tell_of_model(board: Board, say: Say, trouble: str) -> None:
+    """Say and show what is wrong with the embedded model, or that it answers again."""
+    board.show_trouble(LLM_HOST, trouble)
+    say(trouble or f"{MODEL_NAME} answers again")
+
+
 async def _counts(stack: AsyncExitStack, home: Home, address: str) -> LimiterState:
     """Return where requests on a key are counted: here with the verbs that run without a node, there with all hosts."""
     return BothLimiterStates(limits_of(home), await stack.enter_async_context(connect_limits(address)))
@@ -264,7 +274,7 @@ async def open_vendors(
     keys: AlpacaKeys,
     environ: Mapping[str, str],
     clock: Clock,
-    model: Outcome[Child],
+    server: Outcome[ModelServer],
     *,
     replay: bool,
     state: LimiterState | None = None,
@@ -284,17 +294,21 @@ async def open_vendors(
         return await stack.enter_async_context(gateway)
 
     gateway, llm = await opened(hosts, feed), None
-    url = await model_url(config, model)
-    if url.value is not None:
+    url = await model_url(config, server)
+    model: Outcome[LanguageModel]
+    if url.value is None:
+        model = nothing(url.kind, source=LLM_HOST, reason=url.reason)
+    else:
         host = llm_host(config.llm, clock, base_url=url.value, api_key=llm_api_key(environ))
         llm = await opened([host], llm_feed(config.llm, feed))
+        model = value_of(chat_model(llm, config.llm, server), source=LLM_HOST)
     bars = AlpacaBars(gateway, feed.alpaca)
     news, chain = GoogleNews(gateway, feed.news, clock=clock), bar_source(feed, gateway, bars)
     vendors = Vendors(gateway, bars, news, llm, chain)
     posts = None if reddit is None else Reddit(gateway, feed.reddit, clock=clock)
     videos = None if youtube is None else YouTube(gateway, feed.youtube, clock=clock)
     yahoo = Yahoo(gateway, clock=clock)
-    return Asked(vendors, _research(config, vendors, yahoo, posts, videos, url, clock), yahoo)
+    return Asked(vendors, _research(config, vendors, yahoo, posts, videos, model, clock), yahoo)
 
 
 def _experts(asked: Asked, clock: Clock, memory: IvMemory) -> Experts:
@@ -315,7 +329,7 @@ def _research(
     yahoo: Yahoo,
     posts: Reddit | None,
     videos: YouTube | None,
-    model: Outcome[str],
+    model: Outcome[LanguageModel],
     clock: Clock,
 ) -> Research:
     """Return whom a run from discovery to trade asks, and why the others are not there."""
@@ -329,7 +343,7 @@ def _research(
     return Research(
         talk=tuple(talk),
         sources=vendor_sources(yahoo, vendors.news, edgar, videos, clock=clock),
-        model=None if vendors.model is None else ChatModel(vendors.model, config.llm),
+        model=model.value,
         gaps=tuple(gaps),
     )
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 
+import httpx2
+import pytest
 from tests.cli.shell import Shell
 
+from tapeline.cli import status
 from tapeline.core.home import Home, NodeNote
 from tapeline.streams.store import LaneProgress
 from tapeline.streams.witness import Loss
@@ -27,8 +31,8 @@ LANE = LaneProgress(
 LOSS = Loss("lane-0", "8-0", "7-0", "6-0", "6-1")
 
 
-def run_node(shell: Shell, lost: tuple[Loss, ...] = ()) -> None:
-    """Leave the note of a node with one lane."""
+def run_node(shell: Shell, lost: tuple[Loss, ...] = (), wrong: dict[str, str] | None = None) -> None:
+    """Leave the note of a node with one lane, whose page says what is wrong."""
     home = Home(shell.home)
     home.prepare()
     page = "http://127.0.0.1:8321"
@@ -44,6 +48,7 @@ def run_node(shell: Shell, lost: tuple[Loss, ...] = ()) -> None:
 
     shell.patch.setattr("tapeline.app.lane_progress", lanes)
     shell.patch.setattr("tapeline.streams.letters.stream_losses", losses)
+    shell.patch.setattr(status, "troubles_of", lambda _page: wrong or {})
 
 
 def test_without_a_node_it_says_so(shell: Shell) -> None:
@@ -83,3 +88,25 @@ def test_it_says_where_the_page_is_and_keeps_the_token_to_itself(shell: Shell) -
     run_node(shell)
     assert "http://127.0.0.1:8321" in shell("status").out
     assert all("s3cret" not in shell("status", *options).out for options in ((), ("--json",)))
+
+
+def test_what_does_not_work_is_told_to_people_and_as_json(shell: Shell) -> None:
+    run_node(shell, wrong={"llm": "the model [/x] is being started again"})
+    assert "llm: the model [/x] is being started again" in shell("status").out
+    assert json.loads(shell("status", "--json").out)["wrong"] == {"llm": "the model [/x] is being started again"}
+
+
+def test_of_the_pages_sources_those_that_work_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def get(url: str, **_how: object) -> httpx2.Response:
+        told = {"sources": {"alpaca.data": "ok", "llm": "it ended"}, "state": "open"}
+        return httpx2.Response(200, json=told, request=httpx2.Request("GET", url))
+
+    monkeypatch.setattr(httpx2, "get", get)
+    assert status.troubles_of("http://127.0.0.1:1") == {"llm": "it ended"}
+
+
+def test_a_page_that_does_not_answer_is_what_is_wrong() -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))  # bound and not listening: refused
+        page = f"http://127.0.0.1:{unheard.getsockname()[1]}"
+        assert status.troubles_of(page) == {"page": f"it does not answer at {page} (ConnectError)"}

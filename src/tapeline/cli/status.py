@@ -1,4 +1,4 @@
-"""``status`` asks the node's stream server where every lane stands and what was lost, and says where its page is."""
+"""``status`` asks the node where its lanes stand, what was lost and what does not work, and says where its page is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import anyio
+import httpx2
 import msgspec
 import typer
 
@@ -14,6 +15,15 @@ from tapeline.cli.settings import JsonOption, load_settings
 from tapeline.core.errors import BadInput
 from tapeline.core.home import Home, default_home
 
+LOOK_S = 5.0
+"""Real seconds that the node's page may take to answer."""
+
+
+class _Sources(msgspec.Struct, frozen=True):
+    """Of /api/status, what is read here."""
+
+    sources: dict[str, str]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the verb ``status``."""
@@ -21,18 +31,19 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Show the running node, its lanes (owner, what waits, what is applied, dead letters), lost data and the disk."""
+    """Show the running node, its lanes (owner, waiting, applied, dead letters), lost data, what is wrong, the disk."""
     from tapeline.app import lane_progress
     from tapeline.streams.letters import stream_losses
 
     home = default_home(os.environ)
     note = _note(home)
     lanes, losses = anyio.run(lane_progress, note.valkey, home), anyio.run(stream_losses, note.valkey)
+    wrong = troubles_of(note.api) if note.api else {}
     disk = usage_of(home, load_settings(home.settings_path if home.settings_path.is_file() else None).config)
     if as_json:
         # The token stays in the note, which only its owner can read.
         told: dict[str, Any] = {"node": msgspec.structs.replace(note, token=""), "lanes": lanes, "lost_data": losses}
-        told["disk"] = disk
+        told["wrong"], told["disk"] = wrong, disk
         typer.echo(msgspec.json.encode(told).decode())
         return
     from rich.console import Console
@@ -46,9 +57,21 @@ def status(as_json: JsonOption = False) -> None:
     console.print(table)
     for loss in losses:
         console.print(f"LOST DATA: {loss.sentence}", style="bold red", soft_wrap=True)
+    for part, sentence in wrong.items():
+        console.print(f"{part}: {sentence}", style="yellow", soft_wrap=True, markup=False)
     console.print(line_of(disk), soft_wrap=True)
     if note.api:
         console.print(f"page: {note.api} (token for starting runs: {home.note_path})")
+
+
+def troubles_of(page: str) -> dict[str, str]:
+    """Return each part of the node that does not work, with one sentence; a page that does not answer is one."""
+    try:
+        answer = httpx2.get(f"{page}/api/status", timeout=LOOK_S, trust_env=False).raise_for_status()
+        sources = msgspec.json.decode(answer.content, type=_Sources).sources
+    except (httpx2.HTTPError, msgspec.MsgspecError) as error:
+        return {"page": f"it does not answer at {page} ({type(error).__name__})"}
+    return {part: sentence for part, sentence in sources.items() if sentence != "ok"}
 
 
 def _note(home: Home) -> Any:

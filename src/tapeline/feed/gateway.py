@@ -125,6 +125,12 @@ class Gateway:
         """Return what the last try of each of a host's circuits failed of; empty when they went well."""
         return "; ".join(breaker.cause for breaker in self._lanes[host].breakers.values() if breaker.cause)
 
+    def move(self, host: str, base_url: str) -> None:
+        """Ask a host at another address from now on, without grudge: it was started again there."""
+        lane = self._lanes[host]
+        lane.client.base_url = httpx2.URL(base_url)
+        lane.breakers.clear()
+
     async def get(self, host: str, path: str, params: Params | None = None, *, ttl_s: float = 0.0) -> Outcome[Response]:
         """Read the bare answer; see ``fetch``."""
         return await self.fetch(host, path, params, parse=_whole, ttl_s=ttl_s)

@@ -74,7 +74,12 @@ class Board:
         self.touch()
 
     def show_trouble(self, part: str, sentence: str) -> None:
-        """Say what is wrong with a part of the node that outlives its sessions; nothing once it is healed."""
+        """Say what is wrong with a part of the node that outlives its sessions; nothing once it is healed.
+
+        The summary of a session in which it happened says it, too.
+        """
+        if sentence and self._book is not None:
+            self._book.tally.degrade(part, sentence)
         if self._troubles.get(part, "") != sentence:
             self._troubles = {name: said for name, said in {**self._troubles, part: sentence}.items() if said}
             self.touch()
