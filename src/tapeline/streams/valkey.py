@@ -44,10 +44,12 @@ async def connect(address: str) -> AsyncIterator[ValkeyLaneStore]:
     ------
     Unavailable
         When the server is not there.
+    ConfigError
+        When it does not let us in.
     """
     store = ValkeyLaneStore(address)
     try:
-        await store.learn()
+        await store.enter()
         yield store
     finally:
         with anyio.CancelScope(shield=True):

@@ -14,9 +14,10 @@ import numpy as np
 from redis import ConnectionPool, Redis
 from redis.exceptions import MovedError, RedisError, ResponseError
 
-from tapeline.core.errors import BadInput, ConfigError, Unavailable
+from tapeline.core.errors import BadInput, Unavailable
 from tapeline.core.types import Label
 from tapeline.streams import frames, keys
+from tapeline.streams.access import pool_for, refusal
 from tapeline.streams.ticks import EARLIEST_NS, LATEST_NS, NO_FEED, TickRows, flaw_of_symbol
 
 MAX_MOVES = 3
@@ -48,11 +49,7 @@ class TickWriter:
     def __init__(self, address: str, *, feed: str = NO_FEED, label: Label = Label.REAL, frame_rows: int = 500) -> None:
         if not 1 <= frame_rows <= frames.MAX_ROWS:
             raise BadInput(f"frame_rows is {frame_rows}: choose 1 to {frames.MAX_ROWS}")
-        url = f"unix://{address}" if address.startswith("/") else address
-        try:
-            self._client: Any = Redis.from_url(url, protocol=2)
-        except ValueError as error:
-            raise ConfigError(f"the address of the stream server cannot be read: {error}") from error
+        self._client: Any = Redis.from_pool(pool_for(ConnectionPool, address, protocol=2))
         self._origin, self._frame_rows = (feed, label), frame_rows
         self._names: dict[str, int] = {}
         self._rows: list[Row] = []
@@ -102,7 +99,8 @@ class TickWriter:
         try:
             reply = self._add(frames.ticks_to_fields(rows))
         except (RedisError, OSError) as error:
-            raise Unavailable(f"the stream server did not take a frame of {len(rows)} ticks: {error}") from error
+            why = None if self.last_id else refusal(error, self._client.connection_pool)
+            raise why or Unavailable(f"the stream server did not take a frame of {len(rows)} ticks: {error}") from error
         self.last_id = reply.decode() if isinstance(reply, bytes) else str(reply)
 
     def _add(self, fields: dict[bytes, bytes]) -> Any:
