@@ -201,7 +201,7 @@ def test_the_trouble_of_a_part_is_shown_until_it_is_healed_and_stays_in_the_summ
             view.show_trouble("llm", sentence)
             seen.append(view.status().sources.get("llm"))
 
-    board = watch_day(Thinkers().town(tmp_path), 30, look)
+    board = watch_day(Thinkers().town(tmp_path), 5, look)
     assert seen[0] == "it ended by signal 9"
     assert seen[1] != seen[0]
     assert board._book is not None
