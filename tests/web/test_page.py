@@ -90,7 +90,7 @@ def test_text_from_the_world_stays_text_on_the_symbol_page(seen: Seen, served: S
 
 def test_slash_finds_a_symbol_by_keyboard_alone(seen: Seen) -> None:
     seen.go("scan")
-    seen.wait_for_text(".scan tbody tr", "%")
+    seen.wait_for_text(".scan tbody tr", "4 s")
     seen.page.keyboard.press("/")
     seen.page.keyboard.type("brk")
     seen.wait_for_text("#found li", "BRK.B")
@@ -100,7 +100,7 @@ def test_slash_finds_a_symbol_by_keyboard_alone(seen: Seen) -> None:
 
 def test_a_company_is_found_by_its_name(seen: Seen) -> None:
     seen.go("scan")
-    seen.wait_for_text(".scan tbody tr", "%")
+    seen.wait_for_text(".scan tbody tr", "4 s")
     seen.page.keyboard.press("/")
     seen.page.keyboard.type("berkshire")
     seen.wait_for_text("#found li", "BRK.B")
@@ -173,6 +173,7 @@ def test_a_node_that_goes_and_comes_back_is_noticed_both_times(browser: Seen) ->
     with serve_view(view, port):
         browser.page.wait_for_selector("html:not(.lost)")
         browser.wait_for_text(".time", "09:42:00")
+        browser.wait_for_text(".notices", "Connected again")
     browser.page.goto("about:blank")
     browser.complaints.clear()  # of the refused connections in between
 

@@ -111,7 +111,7 @@ async def test_quiet_hours_still_show_that_the_node_is_there(monkeypatch: pytest
     with anyio.fail_after(PATIENCE_S):
         async with httpx2.AsyncClient() as client, client.stream("GET", f"{base_url}/api/events") as answer:
             lines = answer.aiter_lines()
-            assert ": still here" in [await anext(lines) for _ in range(10)]
+            assert "event: here" in [await anext(lines) for _ in range(10)]
 
 
 async def test_the_end_is_quick_with_streams_open_and_frees_the_port(view: ScriptedView) -> None:

@@ -24,7 +24,7 @@ PACE_S = 0.2
 MAX_SHARE = 0.05
 """Share of the node's time that telling one reader may take; a bigger market is told less often."""
 HEARTBEAT_S = 10.0
-"""Real seconds without news after which a comment goes out, so that a dead connection is noticed."""
+"""Real seconds without news after which a ``here`` message goes out, so that both sides notice a dead connection."""
 RETRY_MS = 1_000
 """What a browser waits before it comes back."""
 
@@ -70,7 +70,7 @@ class Events:
                     yield b"event: changed\ndata: " + data + b"\n\n"
                 await self._pause(max(PACE_S, spent_s / MAX_SHARE))
                 if not await self._changed(self._parts.view, version):
-                    yield b": still here\n\n"
+                    yield b"event: here\ndata: {}\n\n"
         finally:
             self._open -= 1
 

@@ -16,32 +16,44 @@ const day = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, day: "numeric", m
 const long = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", weekday: "short", day: "numeric", month: "short", year: "numeric" });
 const digits = new Map();
 
-const missing = (x) => x === null || x === undefined || Number.isNaN(x);
+export const missing = (x) => typeof x !== "number" || !Number.isFinite(x);
 const minus = (text) => text.replace("-", "−");
+const rounds = (x, places) => Math.abs(x) * 10 ** places < 0.5; // to a zero, which has no sign
 
 export function num(x, places = 2) {
   if (missing(x)) return NONE;
   if (!digits.has(places)) {
     digits.set(places, new Intl.NumberFormat("en-US", { minimumFractionDigits: places, maximumFractionDigits: places }));
   }
-  return minus(digits.get(places).format(x));
+  return minus(digits.get(places).format(rounds(x, places) ? 0 : x));
 }
 
+/** Digits after the point, so that a small coin's price or a part of a share is not shown as nothing. */
+const fine = (x) => (x === 0 || Math.abs(x) >= 1 ? 2 : Math.abs(x) >= 0.01 ? 4 : 8);
+
 export const count = (x) => num(x, 0);
-export const qty = (x) => (missing(x) ? NONE : num(x, Number.isInteger(x) ? 0 : 2));
-export function signed(x, places = 2) {
-  if (missing(x)) return NONE;
-  const rounds = Math.abs(x) * 10 ** places < 0.5; // no sign on a zero
-  return rounds ? num(0, places) : (x > 0 ? "+" : "") + num(x, places);
-}
+export const qty = (x) => num(x, Number.isInteger(x) ? 0 : fine(x));
+export const price = (x) => num(x, fine(x));
+export const signed = (x, places = 2) => (!missing(x) && x > 0 && !rounds(x, places) ? "+" : "") + num(x, places);
 export const pct = (x, places = 2) => (missing(x) ? NONE : `${signed(x, places)}%`);
-export const money = (x, places = 2) => (missing(x) ? NONE : (x < 0 ? "−" : "") + "$" + num(Math.abs(x), places));
+export const money = (x, places = 2) => (missing(x) ? NONE : (x < 0 && !rounds(x, places) ? "−" : "") + "$" + num(Math.abs(x), places));
+export const gain = (x, places = 2) => (!missing(x) && x > 0 && !rounds(x, places) ? "+" : "") + money(x, places);
+
+export const share = (part, whole) => (missing(part) || !whole ? NONE : `${num((100 * part) / whole, 1)}%`);
 
 export function compact(x) {
   if (missing(x)) return NONE;
   const steps = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "K"]];
-  const [unit, name] = steps.find(([size]) => Math.abs(x) >= size) ?? [1, ""];
-  return num(x / unit, Math.abs(x) >= 1e3 ? 1 : 0) + name;
+  const [unit, name] = steps.find(([size]) => Math.abs(x) >= 0.99995 * size) ?? [1, ""];
+  return num(x / unit, name ? 1 : 0) + name;
+}
+
+/** A measure of a scorecard in the unit that its name ends in: [what it is called, its text]. */
+export function measure(name, value) {
+  if (name.endsWith("_pct")) return [words(name.slice(0, -4)), missing(value) ? NONE : `${num(value)}%`];
+  if (name.endsWith("_usd")) return [words(name.slice(0, -4)), money(value, 0)];
+  if (name.startsWith("days_")) return [words(name), missing(value) ? NONE : num(value, 0)];
+  return [words(name), num(value)];
 }
 
 const date = (ns) => new Date(ns / 1e6);
@@ -60,6 +72,23 @@ export function span(seconds) {
   if (missing(seconds)) return NONE;
   if (seconds < 90) return `${num(seconds, seconds < 10 && !Number.isInteger(seconds) ? 1 : 0)} s`;
   return seconds < 5400 ? `${num(seconds / 60, 0)} min` : `${num(seconds / 3600, 1)} h`;
+}
+
+/** What a number of the models means: its head, its unit, a sentence, and how a value reads. */
+export function foretold(target) {
+  const [, kind, sessions] = /^(return|up)_(\d+)$/.exec(target) ?? [];
+  if (kind === "return") {
+    const title = `Where the models expect the symbol among all others by its return over ${sessions} sessions: percentile points above or below the middle`;
+    return { head: `${sessions}-day rank`, unit: "± pct. points", title, show: (x) => signed(missing(x) ? x : 100 * x) };
+  }
+  if (kind === "up") return { head: `${sessions}-day rise`, unit: "chance, %", title: `How likely the models hold it that the price rises over ${sessions} sessions`, show: (x) => num(missing(x) ? x : 100 * x, 1) };
+  return { head: words(target), unit: "", title: "What a model says", show: (x) => signed(x, 4) };
+}
+
+/** An indicator as a chart names it: sma_20 is "SMA 20". */
+export function indicator(name) {
+  const [kind, ...rest] = name.split("_");
+  return [kind === "bbands" ? "Bollinger" : kind.toUpperCase(), ...rest].join(" ");
 }
 
 export const words = (name) => String(name).replaceAll("_", " ");

@@ -5,6 +5,8 @@ import * as f from "./format.js";
 
 const STATES = { starting: "starting", history: "reading history", before_open: "before the open", open: "open", closed: "closed" };
 const SPEED_OVER_MS = 2500;
+const SHOW_BACK_MS = 4000;
+const LOST = "Disconnected: the numbers below are the last ones heard. Trying again every second …";
 
 export class Header {
   constructor(store) {
@@ -38,11 +40,17 @@ export class Header {
 
   showConnection() {
     const lost = this.store.connection === "lost";
+    const back = this.lost && this.store.connection === "live";
+    this.lost = lost || (this.lost && !back);
     document.documentElement.classList.toggle("lost", lost);
-    const sentence = lost
-      ? "Disconnected: the numbers below are the last ones heard. Trying again every second …"
-      : this.store.problem;
-    fill(this.notices, sentence ? el("p", { class: lost ? "lost" : "error" }, sentence) : null);
+    if (back) {
+      this.backAt = performance.now();
+      setTimeout(() => this.showConnection(), SHOW_BACK_MS + 50);
+    }
+    const healed = performance.now() - (this.backAt ?? -Infinity) < SHOW_BACK_MS;
+    const kind = lost ? "lost" : this.store.problem ? "error" : healed ? "back" : "";
+    const sentence = { lost: LOST, error: this.store.problem, back: "Connected again: the numbers are of now.", "": "" }[kind];
+    if (this.notices.textContent !== sentence) fill(this.notices, sentence ? el("p", { class: kind }, sentence) : null);
     if (lost) setText(this.state, "disconnected");
     else if (this.store.parts.status) setText(this.state, STATES[this.store.parts.status.state] ?? this.store.parts.status.state);
     this.state.dataset.state = lost ? "lost" : (this.store.parts.status?.state ?? "connecting");
@@ -88,7 +96,7 @@ export class Header {
   }
 
   showTally(status) {
-    const rows = [["symbols", status.symbols], ["minutes", status.minutes_done], ...Object.entries(status.tally), ...(status.label ? [["label", status.label]] : [])];
+    const rows = [["symbols", status.symbols], ["minutes of market", status.minutes_done], ...Object.entries(status.tally), ...(status.label ? [["label", status.label]] : [])];
     const make = () => el("span", {}, el("b"), " ", el("span"));
     keyed(this.tally, [...rows, ["version", status.version]], ([name]) => name, make, (node, [name, value]) => {
       setText(node.firstChild, name === "version" ? `v${value}` : typeof value === "number" ? f.count(value) : value);

@@ -10,6 +10,9 @@ const PATHS = {
 };
 const REST_MS = { status: 0, market: 400, scan: 400, scan_news: 400, portfolio: 300, loop: 200 };
 const COME_BACK_MS = 2000;
+const SILENCE_MS = 25_000; // a node says that it is there every ten seconds, so one that is silent for this long is stuck
+const LOOK_MS = 5000;
+const ANSWER_MS = 15_000;
 
 export class Refused extends Error {
   constructor(status, sentence) {
@@ -28,7 +31,7 @@ export function refusal(error) {
 export async function ask(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, { credentials: "omit", ...options });
+    answer = await fetch(path, { credentials: "omit", signal: AbortSignal.timeout(ANSWER_MS), ...options });
   } catch {
     throw new Refused(0, "The node does not answer.");
   }
@@ -56,6 +59,7 @@ export class Store {
 
   start() {
     document.addEventListener("visibilitychange", () => (document.hidden ? this.hangUp() : this.follow()));
+    setInterval(() => this.stream && performance.now() - this.heardAt > SILENCE_MS && this.startAgain(), LOOK_MS);
     this.follow();
   }
 
@@ -74,14 +78,24 @@ export class Store {
     if (this.stream) return;
     const stream = new EventSource("/api/events");
     this.stream = stream;
-    stream.addEventListener("changed", (event) => this.changed(JSON.parse(event.data)));
-    stream.onopen = () => this.connected("live");
+    this.heardAt = performance.now();
+    const heard = () => (this.heardAt = performance.now());
+    stream.addEventListener("changed", (event) => (heard(), this.connected("live"), this.changed(JSON.parse(event.data))));
+    stream.addEventListener("here", heard);
+    stream.onopen = heard;
     stream.onerror = () => {
       this.connected("lost");
       if (stream.readyState !== EventSource.CLOSED) return;
       this.hangUp();
       setTimeout(() => !document.hidden && this.follow(), COME_BACK_MS);
     };
+  }
+
+  /** Leave a stream that says nothing: the node may be stuck, or the machine was asleep. */
+  startAgain() {
+    this.connected("lost");
+    this.hangUp();
+    this.follow();
   }
 
   hangUp() {

@@ -15,11 +15,23 @@ export const sectorOf = (tile) => tile.sector || "No sector";
 
 const channel = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
-function ramp(from, to) {
+/** How bright a colour is, 0 to 1, as WCAG reckons contrast. */
+function luminance(rgb) {
+  const [r, g, b] = rgb.map((value) => (value <= 10 ? value / 3294.6 : ((value / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+const contrast = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+
+/** Shades from one colour to another, each with the ink of two that is read best on it: [fill, ink]. */
+function ramp(from, to, inks) {
   const [a, b] = [channel(from), channel(to)];
+  const bright = inks.map((ink) => luminance(channel(ink)));
   return Array.from({ length: SHADES + 1 }, (_, i) => {
     const t = Math.pow(i / SHADES, 0.8);
-    return `rgb(${a.map((start, at) => Math.round(start + (b[at] - start) * t)).join(" ")})`;
+    const rgb = a.map((start, at) => Math.round(start + (b[at] - start) * t));
+    const [first, second] = bright.map((ink) => contrast(ink, luminance(rgb)));
+    return [`rgb(${rgb.join(" ")})`, inks[first >= second ? 0 : 1]];
   });
 }
 
@@ -62,10 +74,9 @@ export class TileMap {
 
   theme() {
     this.paint = { bg: colour("bg"), none: colour("tile-none"), ink: colour("ink"), dim: colour("dim"), mark: colour("mark") };
-    this.ups = ramp(colour("tile-flat"), colour("tile-up"));
-    this.downs = ramp(colour("tile-flat"), colour("tile-down"));
-    this.onDeep = colour("tile-on-deep");
-    this.onFlat = colour("tile-on-flat");
+    const inks = [colour("tile-on-deep"), colour("tile-on-flat")];
+    this.ups = ramp(colour("tile-flat"), colour("tile-up"), inks);
+    this.downs = ramp(colour("tile-flat"), colour("tile-down"), inks);
     this.font = getComputedStyle(document.body).fontFamily;
     this.draw();
   }
@@ -80,6 +91,7 @@ export class TileMap {
 
   layout(now) {
     const { clientWidth: w, clientHeight: h } = this.canvas;
+    if (!this.tiles.length) [this.places, this.goals, this.sectors, this.chosen] = [new Map(), new Map(), [], null];
     if (!w || !h || !this.tiles.length) return this.draw();
     if (!now && performance.now() - this.laidOut < RELAYOUT_MS) return this.draw();
     this.laidOut = performance.now();
@@ -161,12 +173,13 @@ export class TileMap {
     const change = tile.change_pct;
     const depth = change === null ? 0 : Math.min(1, Math.abs(change) / this.fullPct);
     const { pen } = this;
-    pen.fillStyle = change === null ? this.paint.none : (change < 0 ? this.downs : this.ups)[Math.round(depth * SHADES)];
+    const [shade, ink] = change === null ? [this.paint.none, this.paint.dim] : (change < 0 ? this.downs : this.ups)[Math.round(depth * SHADES)];
+    pen.fillStyle = shade;
     pen.fillRect(x + 0.5, y + 0.5, Math.max(0.6, w - 1), Math.max(0.6, h - 1));
     if (w < 27 || h < 13) return;
     const size = Math.max(9.5, Math.min(24, w / 4.2, h / 2.6));
     pen.textAlign = "center";
-    pen.fillStyle = change === null ? this.paint.dim : depth > 0.3 ? this.onDeep : this.onFlat;
+    pen.fillStyle = ink;
     pen.font = `600 ${size}px ${this.font}`;
     if (pen.measureText(tile.symbol).width > w - 4) return;
     const two = h > size * 2.5 && w > 38;

@@ -41,8 +41,16 @@ function answers({ answers: list }) {
   return el("div", {}, el("h3", {}, "Questions put to the evidence"), el("dl", { class: "answers" }, list.map(one)));
 }
 
-function scorecard({ scorecard: rows }, open) {
+const POINTS = "points_";
+
+function scorecard({ scorecard: rows, prior }, open) {
   if (!rows.length) return null;
-  const body = rows.map(([name, value]) => el("div", {}, el("dt", {}, f.words(name)), el("dd", {}, f.num(value, 2))));
-  return el("details", { open }, el("summary", {}, `Scorecard: ${rows.length} measures`), el("dl", { class: "scorecard" }, body));
+  const points = rows.filter(([name]) => name.startsWith(POINTS));
+  const measures = rows.filter(([name]) => !name.startsWith(POINTS));
+  const line = (name, text, kind) => el("div", {}, el("dt", {}, name), el("dd", { class: kind, title: text === f.NONE ? "not known" : null }, text));
+  const made = points.map(([name, value]) => line(f.words(name.slice(POINTS.length)), f.signed(value, 3), f.direction(value)));
+  const known = measures.map(([name, value]) => line(...f.measure(name, value)));
+  return el("details", { open }, el("summary", {}, `Scorecard: ${measures.length} measures`),
+    made.length ? el("h3", {}, `What made the prior of ${f.num(prior, 3)}: 0.500, and these points`) : null, made.length ? el("dl", { class: "scorecard" }, made) : null,
+    el("h3", {}, "Measures"), el("dl", { class: "scorecard" }, known));
 }

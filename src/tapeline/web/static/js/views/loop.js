@@ -3,12 +3,13 @@
 import { el, fill, keyed, setText } from "../dom.js";
 import * as f from "../format.js";
 import { runButton } from "../run.js";
-import { empty, panel, symbolLink } from "./parts.js";
+import { empty, panel, symbolLink, toldBy } from "./parts.js";
 
 export const STAGES = ["queued", "collecting", "analyzing", "trading", "traded"];
 const STEP = { discovered: 0, queued: 0, collecting: 1, collected: 1, analyzing: 2, analyzed: 2, trading: 3, traded: 4, skipped: -1, failed: -1 };
 const ENDS = new Set(["traded", "skipped", "failed"]);
 const LOG_LINES = 200;
+const NO_ORDER = "no order";
 
 export function loopView(store) {
   const counters = el("ol", { class: "funnel" });
@@ -21,7 +22,8 @@ export function loopView(store) {
   const state = el("span", { class: "note" });
   const legend = el("p", { class: "stages" }, STAGES.map((stage) => el("span", {}, el("i", { class: `s-${stage}` }), stage)));
   const run = panel("Tickers", null, bad, legend, el("div", { class: "lanes" }, axis, rows, skipped), none);
-  run.firstChild.append(state);
+  const origin = el("span", { title: "Who names tickers, and what is collected of them" });
+  run.firstChild.append(state, origin);
   const head = el("div", { class: "loophead" }, el("h1", {}, "From discovery to trade"), runButton(store), counters);
   const node = el("div", { class: "loopview" }, head, el("div", { class: "columns" }, run, panel("Log", "the market's time", log)));
 
@@ -30,6 +32,7 @@ export function loopView(store) {
     const loop = store.parts.loop;
     if (!loop) return void fill(none, empty("Asking the node …"));
     const now = store.parts.status?.now_ns ?? 0;
+    fill(origin, toldBy(store.parts.status) ?? "");
     showCounters(loop);
     showTickers(loop, now);
     if (name === "status") return;
@@ -40,7 +43,7 @@ export function loopView(store) {
   }
 
   function showCounters(loop) {
-    const make = ([name]) => el("li", {}, el("strong"), el("span", {}, name === "analyzed" ? "analysed" : name));
+    const make = ([name]) => el("li", {}, el("strong"), el("span", {}, name));
     keyed(counters, Object.entries(loop.counters), ([name]) => name, make, (node, [, n]) => setText(node.firstChild, f.count(n)));
   }
 
@@ -101,11 +104,12 @@ function makeTicker({ symbol }) {
 function showTicker(node, ticker, from, to) {
   const [, stage, pips, track, detail] = node.children;
   node.dataset.stage = ticker.stage;
-  setText(stage, ticker.stage);
-  stage.className = `stage s-${STAGES[STEP[ticker.stage]] ?? ticker.stage}`;
-  const step = STEP[ticker.stage] ?? 0;
+  const idle = ticker.stage === "traded" && ticker.detail.startsWith(NO_ORDER); // it went the whole way, and nothing was bought or sold
+  setText(stage, idle ? NO_ORDER : ticker.stage);
+  stage.className = `stage s-${idle ? "skipped" : (STAGES[STEP[ticker.stage]] ?? ticker.stage)}`;
+  const step = (STEP[ticker.stage] ?? 0) - (idle ? 1 : 0);
   [...pips.children].forEach((pip, at) => pip.classList.toggle("on", at <= step));
-  setText(detail, ticker.detail);
+  setText(detail, idle ? ticker.detail.slice(NO_ORDER.length).replace(/^: /, "") : ticker.detail);
   detail.title = ticker.detail;
   const ends = ticker.history.map((_, at) => ticker.history[at + 1]?.[1] ?? (ENDS.has(ticker.stage) ? ticker.history[at][1] : to));
   const share = (ns) => (to > from ? (100 * (ns - from)) / (to - from) : 0);

@@ -10,8 +10,8 @@ const MOVERS = 7;
 export function mapView(store) {
   const canvas = el("canvas", {
     tabindex: 0,
-    role: "img",
-    "aria-label": "Map of all symbols: area by dollar volume, colour by change. Arrow keys move from tile to tile, Enter opens one.",
+    role: "application",
+    "aria-label": "Map of all symbols: area by dollar volume, colour by change. Arrow keys move from tile to tile, Enter opens one. The page Symbols has the same as a table.",
   });
   const tip = el("div", { class: "tip", role: "status", hidden: true });
   const over = el("div", { class: "over" });
@@ -22,8 +22,8 @@ export function mapView(store) {
   const where = el("span", { class: "label" });
   const [least, most] = [el("span"), el("span")];
   const legend = el("div", { class: "legend" }, least, el("i"), most, el("small", {}, "since the previous close; area grows with the square root of today's dollar volume"), where);
-  const rail = el("aside", { class: "rail" }, panel("Breadth", null, breadth), panel("Sectors", "by dollar volume", sectors),
-    panel("Falling most", null, falls), panel("Rising most", null, rises));
+  const rail = el("aside", { class: "rail" }, panel("Breadth", "symbols", breadth), panel("Sectors", "change, by dollar volume", sectors),
+    panel("Falling most", "price and change", falls), panel("Rising most", "price and change", rises));
   const node = el("div", { class: "mapview" }, el("h1", { class: "quiet" }, "Tape map"), el("div", { class: "mapbox" }, canvas, tip, over, legend), rail);
   let only = null;
 
@@ -35,7 +35,7 @@ export function mapView(store) {
     if (!tile) return;
     fill(tip, el("b", {}, tile.symbol), el("span", {}, sectorOf(tile)),
       el("span", { class: `big ${f.direction(tile.change_pct)}` }, f.pct(tile.change_pct)),
-      el("span", {}, `${f.money(tile.price)} · $${f.compact(tile.dollar_volume)} traded`), label(tile.label));
+      el("span", {}, tile.price === null ? "has not traded today" : `$${f.price(tile.price)} · $${f.compact(tile.dollar_volume)} traded`), label(tile.label));
     const left = x > canvas.clientWidth / 2;
     tip.style.setProperty("left", left ? "auto" : `${x + 14}px`);
     tip.style.setProperty("right", left ? `${canvas.clientWidth - x + 14}px` : "auto");
@@ -86,7 +86,7 @@ export function mapView(store) {
     keyed(list, tiles, (tile) => tile.symbol, make, (node, tile) => {
       if (!tile.symbol) return;
       const [, price, value] = node.firstChild.children;
-      setText(price, f.num(tile.price));
+      setText(price, f.price(tile.price));
       value.className = `value ${f.direction(tile.change_pct)}`;
       setText(value, f.pct(tile.change_pct));
     });
@@ -99,8 +99,9 @@ export function mapView(store) {
     fill(over, wait);
     over.hidden = !wait;
     rail.hidden = legend.hidden = !tiles.length;
-    if (name === "status" || !tiles.length) return;
+    if (name === "status") return;
     map.show(tiles, only);
+    if (!tiles.length) return;
     setText(least, f.pct(-map.fullPct, 1));
     setText(most, f.pct(map.fullPct, 1));
     showBreadth(tiles);

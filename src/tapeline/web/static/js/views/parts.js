@@ -10,6 +10,12 @@ export const symbolLink = (symbol) => el("a", { class: "symbol", href: `#/symbol
 /** Where numbers come from; nothing while that is not known. */
 export const label = (name) => (name ? el("span", { class: "label", title: f.LABELS[name] ?? "" }, name) : null);
 
+/** Where what people write and say comes from: a replay's press and its model are the simulator's. */
+export const toldBy = (status) => (!status ? null : status.mode === "replay" ? label("simulated") : label("real"));
+
+/** Where the bars of whole days come from, by where those of the minutes do: bridged minutes lie inside real days. */
+export const daysOf = (name) => (name === "bridged" ? "real" : name);
+
 export const panel = (title, note, ...content) =>
   el("section", { class: "panel" }, el("header", {}, el("h2", {}, title), note ? el("span", { class: "note" }, note) : null), ...content);
 
@@ -21,4 +27,4 @@ export const waiting = (status) =>
       : null;
 
 /** A figure with its name. */
-export const figure = (name, value, extra) => el("div", { class: "figure" }, el("span", {}, name), el("strong", {}, value), extra ? el("small", {}, extra) : null);
+export const figure = (name, value, extra, title) => el("div", { class: "figure", title: title || null }, el("span", {}, name), el("strong", {}, value), extra ? el("small", {}, extra) : null);

@@ -1,0 +1,191 @@
+"""Tables and numbers in a real browser: units, signs, what is missing, sorting, six thousand rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from tests.web.browser import Seen, needs_chromium, open_page
+from tests.web.scripted import ScriptedView
+from tests.web.served import Served, serve_view
+
+from tapeline.loop.board import Tile
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+
+class WideView(ScriptedView):
+    """A node whose market has ``times`` as many symbols."""
+
+    times = 1
+
+    def market(self) -> tuple[Tile, ...]:
+        tiles = super().market()
+        more = (
+            msgspec.structs.replace(tile, symbol=f"{tile.symbol}-{n}", label="resampled")
+            for n in range(1, self.times)
+            for tile in tiles
+        )
+        return (*tiles, *more)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    """A served node in the middle of the day."""
+    view = WideView()
+    view.go_to(60)
+    with serve_view(view) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser(served: Served) -> Iterator[Seen]:
+    """One browser for all tests here."""
+    with open_page(served.base_url) as seen:
+        yield seen
+
+
+@pytest.fixture
+def seen(browser: Seen) -> Iterator[Seen]:
+    """The page; at the end nothing may have gone wrong in it."""
+    yield browser
+    browser.assert_calm()
+
+
+def texts(seen: Seen, selector: str) -> list[str]:
+    """Return the texts of elements, in their order."""
+    return seen.page.locator(selector).all_inner_texts()
+
+
+def formatted(seen: Seen, call: str) -> Any:
+    """Return what an expression over the page's own formats, ``f``, gives."""
+    return seen.page.evaluate(f"async () => {{ const f = await import('/js/format.js'); return {call}; }}")
+
+
+def test_what_the_models_foretell_has_a_unit_and_digits_enough(seen: Seen) -> None:
+    seen.go("scan")
+    seen.wait_for_text(".scan tbody tr", "4 s")
+    heads = texts(seen, ".scan thead th")
+    assert [head for head in heads if "-day" in head] == [
+        "5-day rank\n± pct. points",
+        "10-day rank\n± pct. points",
+        "10-day rise\nchance, %",
+    ]
+    at = next(i for i, head in enumerate(heads) if head.startswith("5-day"))
+    silent, spoken = (seen.page.locator(f".scan tbody tr[aria-rowindex='{row}'] > *") for row in (2, 3))
+    assert spoken.all_inner_texts()[at : at + 3] == ["−0.20", "+0.02", "65.3"]
+    assert silent.all_inner_texts()[at : at + 3] == ["—", "—", "—"]
+    assert "abstain" in (silent.nth(at).get_attribute("title") or "")
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("f.signed(-0.001)", "0.00"),
+        ("f.num(-0.0004)", "0.00"),
+        ("f.pct(-1.5)", "−1.50%"),
+        ("f.pct(2)", "+2.00%"),
+        ("f.pct(null)", "—"),
+        ("f.num(NaN)", "—"),
+        ("f.num(Infinity)", "—"),
+        ("f.price(1234.5)", "1,234.50"),
+        ("f.price(0.0421)", "0.0421"),
+        ("f.price(0.00000731)", "0.00000731"),
+        ("f.qty(0.00153)", "0.00153000"),
+        ("f.qty(1200)", "1,200"),
+        ("f.money(-1234.5)", "−$1,234.50"),
+        ("f.gain(12)", "+$12.00"),
+        ("f.compact(999990)", "1.0M"),
+        ("f.measure('net_90d_usd', 191488)", ["net 90d", "$191,488"]),
+        ("f.measure('drawdown_pct', -19.23)", ["drawdown", "−19.23%"]),
+        ("f.measure('beta', null)", ["beta", "—"]),
+        ("f.foretold('my_own').show(0.00012)", "+0.0001"),
+        ("f.indicator('sma_20')", "SMA 20"),
+    ],
+)
+def test_a_number_reads_as_a_person_expects(seen: Seen, call: str, text: str | list[str]) -> None:
+    if "/#/" not in seen.page.url:
+        seen.go("scan")
+    assert formatted(seen, call) == text
+
+
+def test_a_price_that_is_missing_is_a_dash_that_says_why_and_comes_last(seen: Seen, served: Served) -> None:
+    silent = sum(tile.price is None for tile in served.view.market())
+    seen.go("symbols?sort=price&find=no+sector")
+    seen.wait_for_text(".symbols tbody tr", "bridged")
+    dashes = seen.page.locator(".symbols td[title^='It has not traded today']:nth-child(4)")
+    assert 0 < dashes.count() <= silent
+    prices = texts(seen, ".symbols tbody:not([aria-hidden]) td:nth-child(4)")
+    known = [float(text.replace(",", "")) for text in prices if text != "—"]
+    assert known == sorted(known)
+    assert prices[len(known) :] == ["—"] * dashes.count()
+
+
+def test_a_head_sorts_by_keyboard_and_the_address_keeps_it(seen: Seen) -> None:
+    seen.go("symbols")
+    seen.wait_for_text(".symbols tbody tr", "AAPL")
+    head = seen.page.locator(".symbols thead th", has_text="Change")
+    head.locator("button").focus()
+    seen.page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert seen.page.url.endswith("#/symbols?sort=-change")
+    best = texts(seen, ".symbols tbody th")[0]
+    seen.page.locator(".symbols tbody th a").first.click()
+    seen.wait_for_text("h1", best)
+    seen.page.go_back()
+    seen.wait_for_text(".symbols tbody th", best)
+    assert texts(seen, ".symbols tbody th")[0] == best
+    assert seen.page.locator("[aria-sort='descending']").inner_text().startswith("Change")
+
+
+def test_a_word_narrows_the_table_and_a_link_to_it_opens_the_same(seen: Seen) -> None:
+    seen.go("symbols")
+    seen.page.get_by_label("Filter All symbols").fill("apple")
+    seen.wait_for_text(".note[role=status]", "of 524 shown")
+    assert "AAPL" in texts(seen, ".symbols tbody th")
+    seen.page.reload()
+    seen.wait_for_text(".note[role=status]", "of 524 shown")
+    assert seen.page.get_by_label("Filter All symbols").input_value() == "apple"
+
+
+def test_six_thousand_rows_draw_those_that_are_seen(seen: Seen, served: Served) -> None:
+    view = served.view
+    assert isinstance(view, WideView)
+    view.times = 12
+    served.do(view.bump)
+    try:
+        seen.go("symbols?sort=symbol")
+        seen.wait_for_text(".panel > header", "6,288")
+        rows = seen.page.locator(".symbols tbody th")
+        assert rows.first.inner_text() == "A"
+        assert rows.count() < 80
+        seen.page.locator(".scroll.many").evaluate("(box) => box.scrollTo(0, box.scrollHeight)")
+        seen.wait_for_text(".symbols tbody th", "ZMH-11")
+        assert rows.count() < 80
+        assert seen.page.locator(".symbols tbody tr[aria-rowindex='6289']").count() == 1
+        seen.wait_for_text(".symbols .label", "resampled")
+    finally:
+        view.times = 1
+        served.do(view.bump)
+
+
+def test_the_skip_link_leads_to_the_content_and_not_to_another_view(seen: Seen) -> None:
+    seen.go("portfolio")
+    seen.wait_for_text(".figures", "Equity")
+    seen.page.locator(".skip").evaluate("(link) => link.click()")
+    assert seen.page.url.endswith("#/portfolio")
+    assert seen.page.evaluate("document.activeElement.id") == "view"
+
+
+def test_a_node_that_is_silent_for_too_long_is_asked_again(seen: Seen, served: Served) -> None:
+    page = seen.page.context.new_page()
+    page.clock.install()
+    other = replace(seen, page=page)
+    other.go("portfolio")
+    other.wait_for_text(".state", "open")
+    page.clock.fast_forward(31_000)
+    other.wait_for_text(".notices", "Connected again")
+    page.close()
