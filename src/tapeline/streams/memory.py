@@ -22,6 +22,7 @@ from tapeline.streams.store import (
     Entry,
     LaneProgress,
     Saved,
+    gone_error,
     id_before,
     id_key,
     layout_error,
@@ -61,6 +62,11 @@ class Stream:
         """Return entries after an id."""
         start = bisect.bisect_right(self.entries, id_key(entry_id), key=lambda entry: id_key(entry.id))
         return self.entries[start : start + count]
+
+    def holds(self, entry_id: str) -> bool:
+        """Tell whether there is an entry of this id."""
+        at = bisect.bisect_left(self.entries, id_key(entry_id), key=lambda entry: id_key(entry.id))
+        return at < len(self.entries) and self.entries[at].id == entry_id
 
     async def wait_after(self, entry_id: str, count: int, block_s: float) -> list[Entry]:
         """Return entries after an id, waiting for the first."""
@@ -245,6 +251,8 @@ class MemoryLaneStore:
         saved = here.saved
         if saved.applied_id != commit.before_id:
             raise moved_error(lane, saved.applied_id)
+        if not here.rows.holds(commit.applied_id):
+            raise gone_error(lane, commit.applied_id)
         for entry_id, payload in commit.closed:
             here.closed.append(Entry(entry_id, {keys.FRAME: payload}))
         here.dead = [*here.dead, *commit.dead][-commit.max_dead :]

@@ -147,7 +147,7 @@ end
 return {{'ok', tostring(redis.call('HINCRBY', KEYS[2], '{FAILURES.decode()}', 1))}}
 """
 
-# KEYS: lease, state, snapshot, closed, dead, alerts, then one per hot symbol.
+# KEYS: lease, state, snapshot, closed, dead, alerts, rows, then one per hot symbol.
 # ARGV: token, before id, applied id, entries, "1" with a snapshot, how many parts, closed, dead, alerts, most dead
 # letters and alerts kept, hot life in ms, then (name, part), (id, payload) of the closed, (id, reason, payload) of the
 # dead, (id, JSON) of the alerts, hot values.
@@ -155,6 +155,7 @@ COMMIT = f"""
 {_CHECK_OWNER}
 local at = redis.call('HGET', KEYS[2], '{APPLIED_ID.decode()}') or '0-0'
 if at ~= ARGV[2] then return {{'moved', at}} end
+if #redis.call('XRANGE', KEYS[7], ARGV[3], ARGV[3]) == 0 then return {{'gone', ARGV[3]}} end
 local n = 13
 for _ = 1, ARGV[6] do
   if ARGV[n + 1] == '' then
@@ -178,7 +179,7 @@ for _ = 1, ARGV[9] do
              '{ALERT_ID.decode()}', ARGV[n], '{ALERT.decode()}', ARGV[n + 1])
   n = n + 2
 end
-for i = 7, #KEYS do
+for i = 8, #KEYS do
   redis.call('SET', KEYS[i], ARGV[n], 'PX', ARGV[12])
   n = n + 1
 end

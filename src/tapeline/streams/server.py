@@ -61,6 +61,15 @@ class Server:
         """Find out which nodes there are; raise ``Unavailable`` when none that takes writes answers."""
         await self._nodes.learn()
 
+    async def enter(self) -> None:
+        """Learn as the first thing; raise ``ConfigError`` when a server is there that does not let us in."""
+        try:
+            await self.learn()
+        except Unavailable as error:
+            if (why := await self._nodes.refusal(error)) is not None:
+                raise why from error
+            raise
+
     @property
     def _client(self) -> Redis:
         """The client of a server that answered."""
@@ -220,8 +229,8 @@ class Server:
         idle_ms = round(idle_s * 1000)
         if not await self.ask(key, lambda client: client.xpending_range(key, group, "-", "+", 1, idle=idle_ms)):
             return 0
-        claim: Command = lambda client: client.xautoclaim(key, group, consumer, idle_ms, count=count, justid=False)
-        _, found, _ = await self.ask(key, claim)
+        how: dict[str, Any] = {"count": count, "justid": False}
+        _, found, _ = await self.ask(key, lambda client: client.xautoclaim(key, group, consumer, idle_ms, **how))
         if found:
             await self.ask(key, lambda client: client.xack(key, group, *(entry_id for entry_id, _ in found)))
         return len(found)
@@ -272,7 +281,7 @@ async def _in_one_go(
     replies = await pipe.execute(raise_on_error=False)
     failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
     if isinstance(failed, NoScriptError) and script is not None:
-        await client.execute_command("SCRIPT", "LOAD", script.script)
+        await client.script_load(script.script)
         return await _in_one_go(client, commands, replicas, None)
     if failed is not None:
         raise failed

@@ -38,6 +38,11 @@ def moved_error(lane: int, applied_id: str) -> LeaseLost:
     return LeaseLost(f"lane {lane} stands at {applied_id}, not where we left it; it has to be loaded again")
 
 
+def gone_error(lane: int, applied_id: str) -> LeaseLost:
+    """Return the error for an owner who has applied entries that the lane does not hold any more."""
+    return LeaseLost(f"lane {lane} does not hold {applied_id}, which we have applied; it has to be loaded again")
+
+
 class LayoutMoved(TapelineError):
     """The number of lanes changes or has changed: nothing was written; look at the layout and write by that."""
 
@@ -254,7 +259,11 @@ class LaneStore(Protocol):
         ...
 
     async def commit(self, lane: int, token: str, commit: Commit) -> None:
-        """Make a commit's effects; raise ``LeaseLost``, and do nothing, when the lane is not ours as we know it."""
+        """Make a commit's effects; raise ``LeaseLost``, and do nothing, when the lane is not ours as we know it.
+
+        So it is, too, when the lane does not hold the last entry that was applied: a server that took over without it
+        gets it once more, under another id.
+        """
         ...
 
     async def count_failure(self, lane: int, token: str, entry_id: str) -> int:

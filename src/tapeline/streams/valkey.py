@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+from redis.asyncio import Redis
 
 from tapeline.streams import keys, scripts
 from tapeline.streams.blocks import Block
 from tapeline.streams.layout import Layout, lane_count_error
-from tapeline.streams.server import Server, as_text
+from tapeline.streams.server import Server, as_text, is_missing
 from tapeline.streams.store import (
     BEGINNING,
     Commit,
@@ -23,6 +24,7 @@ from tapeline.streams.store import (
     LaneProgress,
     LeaseLost,
     Saved,
+    gone_error,
     id_before,
     id_key,
     layout_error,
@@ -72,18 +74,18 @@ class ValkeyLaneStore(Server):
 
     async def claim_lanes(self, n_lanes: int) -> None:
         """See ``LaneStore``."""
-        await self._reply(self._at(keys.LANE_COUNT).set(keys.LANE_COUNT, n_lanes, nx=True))
+        await self.write(keys.LANE_COUNT, [("SET", keys.LANE_COUNT, n_lanes, "NX")])
         layout = await self.layout()
         if layout.lanes != n_lanes:
             raise lane_count_error(layout, n_lanes)
 
     async def layout(self) -> Layout:
         """See ``LaneStore``."""
-        return Layout.parse(as_text(await self._reply(self._at(keys.LANE_COUNT).get(keys.LANE_COUNT))))
+        return Layout.parse(as_text(await self.ask(keys.LANE_COUNT, lambda client: client.get(keys.LANE_COUNT))))
 
     async def change_layout(self, before: Layout, after: Layout) -> bool:
         """See ``LaneStore``."""
-        return bool(await self.run(self._change, [keys.LANE_COUNT], [before.text, after.text]))
+        return bool(await self.run(self._change, [keys.LANE_COUNT], [before.text, after.text], keep=True))
 
     async def publish(
         self,
@@ -100,19 +102,19 @@ class ValkeyLaneStore(Server):
         args += [b"" if watermark_ns is None else b"%d" % watermark_ns, int(note is not None), note or b""]
         for fields in entries:
             args += [2 * len(fields), *(part for pair in fields.items() for part in pair)]
-        verdict, *ids = await self.run(self._publish, names, args)
+        verdict, *ids = await self.run(self._publish, names, args, keep=True)
         if verdict != b"ok":
             raise layout_error(lane)
         return [entry_id.decode() for entry_id in ids]
 
     async def note(self, lane: int) -> bytes | None:
         """See ``LaneStore``."""
-        found: bytes | None = await self._reply(self._at(keys.rows(lane)).get(keys.note(lane)))
+        found: bytes | None = await self.ask(keys.note(lane), lambda client: client.get(keys.note(lane)))
         return found
 
     async def watermark(self, lane: int) -> int | None:
         """See ``LaneStore``."""
-        found = await self._reply(self._at(keys.rows(lane)).get(keys.watermark(lane)))
+        found = await self.ask(keys.watermark(lane), lambda client: client.get(keys.watermark(lane)))
         return None if found is None else int(found)
 
     async def read(self, lane: int, after: str, *, count: int, block_s: float) -> Block:
@@ -125,20 +127,23 @@ class ValkeyLaneStore(Server):
 
     async def read_alerts(self, *, count: int) -> list[tuple[str, bytes]]:
         """See ``LaneStore``."""
-        found = await self._reply(self._at(keys.ALERTS).xrevrange(keys.ALERTS, count=count))
-        return [(fields[keys.ALERT_ID].decode(), fields[keys.ALERT]) for _, fields in reversed(found)]
+        return await self._newest(keys.ALERTS, count)
 
     async def tell_loss(self, loss_id: str, payload: bytes, *, most: int) -> None:
         """See ``LaneStore``."""
         if loss_id in dict(await self.read_losses(count=most)):
             return
-        entry: dict[Any, Any] = {keys.ALERT_ID: loss_id, keys.ALERT: payload}
-        await self._reply(self._at(keys.ALERTS).xadd(keys.ALERTS, entry))
-        await self._reply(self._at(keys.LOSSES).xadd(keys.LOSSES, entry, maxlen=most, approximate=False))
+        entry = "*", keys.ALERT_ID, loss_id, keys.ALERT, payload
+        await self.write(keys.ALERTS, [("XADD", keys.ALERTS, *entry)])
+        await self.write(keys.LOSSES, [("XADD", keys.LOSSES, "MAXLEN", most, *entry)])
 
     async def read_losses(self, *, count: int) -> list[tuple[str, bytes]]:
         """See ``LaneStore``."""
-        found = await self._reply(self._at(keys.LOSSES).xrevrange(keys.LOSSES, count=count))
+        return await self._newest(keys.LOSSES, count)
+
+    async def _newest(self, key: bytes, count: int) -> list[tuple[str, bytes]]:
+        """Return the newest of a stream of (id, JSON object), oldest first."""
+        found = await self.ask(key, lambda client: client.xrevrange(key, count=count))
         return [(fields[keys.ALERT_ID].decode(), fields[keys.ALERT]) for _, fields in reversed(found)]
 
     async def read_dead(self, lane: int, after: str, *, count: int) -> list[DeadLetter]:
@@ -149,7 +154,8 @@ class ValkeyLaneStore(Server):
         """See ``LaneStore``."""
         if not symbols:
             return []
-        return list(await self._reply(self._at(keys.rows(lane)).mget([keys.hot(lane, symbol) for symbol in symbols])))
+        names = [keys.hot(lane, symbol) for symbol in symbols]
+        return list(await self.ask(names[0], lambda client: client.mget(names)))
 
     async def heartbeat(self, worker_id: str, life_s: float) -> int:
         """See ``LaneStore``."""
@@ -166,10 +172,14 @@ class ValkeyLaneStore(Server):
     async def load(self, lane: int) -> Saved:
         """See ``LaneStore``."""
         await self.forward_alerts(lane)  # what an owner that died left there
-        pipe = self._at(keys.rows(lane)).pipeline(transaction=True)
-        pipe.hmget(keys.state(lane), [keys.SNAPSHOT_ID, keys.APPLIED_ID, keys.FAILING_ID, keys.FAILURES])
-        pipe.hgetall(keys.snapshot(lane))
-        (snapshot_id, applied_id, failing_id, failures), parts = await self._reply(pipe.execute())
+
+        def both(client: Redis) -> Any:
+            pipe = client.pipeline(transaction=True)
+            pipe.hmget(keys.state(lane), [keys.SNAPSHOT_ID, keys.APPLIED_ID, keys.FAILING_ID, keys.FAILURES])
+            pipe.hgetall(keys.snapshot(lane))
+            return pipe.execute()
+
+        (snapshot_id, applied_id, failing_id, failures), parts = await self.ask(keys.state(lane), both)
         return Saved(
             {name.decode(): part for name, part in parts.items()},
             as_text(snapshot_id) or BEGINNING,
@@ -198,9 +208,10 @@ class ValkeyLaneStore(Server):
             keys.closed(lane),
             keys.dead(lane),
             keys.alerts(lane) if self.is_cluster else keys.ALERTS,
+            keys.rows(lane),
         ]
         names.extend(keys.hot(lane, symbol) for symbol in commit.hot)
-        _check(lane, await self.run(self._commit, names, args))
+        _check(lane, await self.run(self._commit, names, args, keep=True))
         self._most_alerts = commit.max_alerts
         if commit.alerts:
             await self.forward_alerts(lane)
@@ -214,7 +225,7 @@ class ValkeyLaneStore(Server):
             args: list[Any] = [lane, self._most_alerts]
             for entry in found:
                 args += [*entry.id.split("-"), entry.fields[keys.ALERT_ID], entry.fields[keys.ALERT]]
-            await self.run(self._take_alerts, [keys.ALERTS, keys.ALERTS_TAKEN], args)
+            await self.run(self._take_alerts, [keys.ALERTS, keys.ALERTS_TAKEN], args, keep=True)
             await self.trim_upto(outbox, found[-1].id)
 
     async def count_failure(self, lane: int, token: str, entry_id: str) -> int:
@@ -224,11 +235,10 @@ class ValkeyLaneStore(Server):
 
     async def trim(self, lane: int, max_entries: int, since_ms: int = 0) -> int:
         """See ``LaneStore``."""
-        is_long = await self._reply(self._at(keys.rows(lane)).xlen(keys.rows(lane))) > max_entries
+        is_long = await self.ask(keys.rows(lane), lambda client: client.xlen(keys.rows(lane))) > max_entries
         if not is_long and since_ms <= 0:
             return 0
-        found = await self._reply(self._at(keys.rows(lane)).hget(keys.state(lane), keys.SNAPSHOT_ID))
-        upto = as_text(found) or BEGINNING
+        upto = as_text(await self.field(keys.state(lane), keys.SNAPSHOT_ID)) or BEGINNING
         return await self.trim_upto(keys.rows(lane), upto if is_long else min(upto, id_before(since_ms), key=id_key))
 
     async def trim_closed(self, lane: int, upto: str) -> int:
@@ -237,15 +247,19 @@ class ValkeyLaneStore(Server):
 
     async def progress(self, lane: int) -> LaneProgress:
         """See ``LaneStore``."""
-        pipe = self._at(keys.rows(lane)).pipeline(transaction=False)
-        pipe.mget([keys.lease(lane), keys.watermark(lane)])
-        for key in (keys.rows(lane), keys.closed(lane), keys.dead(lane)):
-            pipe.xlen(key)
-        pipe.hmget(keys.state(lane), [keys.APPLIED_ID, keys.SNAPSHOT_ID, keys.ENTRIES_APPLIED])
-        pipe.xinfo_stream(keys.rows(lane))  # an error for a stream that nobody has written yet
-        replies = await self._reply(pipe.execute(raise_on_error=False))
+
+        async def look(client: Redis) -> Any:
+            pipe = client.pipeline(transaction=False)
+            pipe.mget([keys.lease(lane), keys.watermark(lane)])
+            for key in (keys.rows(lane), keys.closed(lane), keys.dead(lane)):
+                pipe.xlen(key)
+            pipe.hmget(keys.state(lane), [keys.APPLIED_ID, keys.SNAPSHOT_ID, keys.ENTRIES_APPLIED])
+            pipe.xinfo_stream(keys.rows(lane))  # an error for a stream that nobody has written yet
+            return [None if is_missing(reply) else reply for reply in await pipe.execute(raise_on_error=False)]
+
+        replies = await self.ask(keys.rows(lane), look)
         (owner, watermark), length, closed, dead, (applied_id, snapshot_id, applied), info = replies
-        fresh = isinstance(info, Exception)
+        fresh = info is None
         return LaneProgress(
             lane=lane,
             owner=as_text(owner) or None,
@@ -261,18 +275,21 @@ class ValkeyLaneStore(Server):
 
     async def ingress_progress(self, group: str) -> tuple[str | None, int, int, int, int, str, str]:
         """Return owner, length, lag, pending, dead, last and applied id of the ingress."""
-        pipe = self._at(keys.INGRESS).pipeline(transaction=False)
-        pipe.get(keys.ROUTER_LEASE)
-        pipe.xlen(keys.INGRESS)
-        pipe.xlen(keys.ROUTER_DEAD)
-        pipe.hmget(keys.ROUTER, [keys.APPLIED_ID, keys.ENTRIES_APPLIED])
-        pipe.xinfo_stream(keys.INGRESS)
-        pipe.xpending(keys.INGRESS, group)
-        replies = await self._reply(pipe.execute(raise_on_error=False))
-        owner, length, dead, (applied_id, applied), info, waiting = replies
-        fresh = isinstance(info, Exception)
+
+        async def look(client: Redis) -> Any:
+            pipe = client.pipeline(transaction=False)
+            pipe.get(keys.ROUTER_LEASE)
+            pipe.xlen(keys.INGRESS)
+            pipe.xlen(keys.ROUTER_DEAD)
+            pipe.hmget(keys.ROUTER, [keys.APPLIED_ID, keys.ENTRIES_APPLIED])
+            pipe.xinfo_stream(keys.INGRESS)
+            pipe.xpending(keys.INGRESS, group)
+            return [None if is_missing(reply) else reply for reply in await pipe.execute(raise_on_error=False)]
+
+        owner, length, dead, (applied_id, applied), info, waiting = await self.ask(keys.INGRESS, look)
+        fresh = info is None
         lag = 0 if fresh else info["entries-added"] - int(applied or 0)
-        pending = 0 if isinstance(waiting, Exception) else waiting["pending"]
+        pending = 0 if waiting is None else waiting["pending"]
         last_id = BEGINNING if fresh else as_text(info["last-generated-id"])
         return as_text(owner) or None, length, lag, pending, dead, last_id, as_text(applied_id) or BEGINNING
 
@@ -284,6 +301,8 @@ def _check(lane: int, reply: Sequence[bytes]) -> str:
         raise lease_error(lane, detail or None)
     if verdict == "moved":
         raise moved_error(lane, detail)
+    if verdict == "gone":
+        raise gone_error(lane, detail)
     return detail
 
 
