@@ -19,8 +19,8 @@ def fill(panel: BarPanel, frames: list[BarFrame]) -> None:
         panel.fold(frame, panel.columns_of(frame.symbols), 0)
 
 
-def as_lists(totals: Totals) -> list[list[float]]:
-    return [values[:3].tolist() for values in totals.arrays()]
+def as_lists(totals: Totals) -> object:
+    return totals.table.tolist()
 
 
 @pytest.mark.parametrize("gone", [0, 1, 30, 59])
@@ -42,9 +42,10 @@ def test_what_went_in_an_older_session_is_forgotten() -> None:
     panel.drop_before(START_NS + 50 * MINUTE_NS)
     fill(panel, [frame_of([minute("A", DAY_MINUTES, close=20.0)], START_NS)])
     found = totals.totals(panel, ALL)
-    assert (found.volume[0], found.open[0], found.low[0], found.vwap[0]) == (100.0, 20.0, 19.0, 20.0)
-    assert np.isnan(found.open[1])
-    assert found.volume[1] == 0.0
+    opened, _, low, volume, *_ = found.table
+    assert (volume[0], opened[0], low[0], found.vwap[0]) == (100.0, 20.0, 19.0, 20.0)
+    assert np.isnan(opened[1])
+    assert volume[1] == 0.0
 
 
 def test_a_bar_whose_vwap_is_missing_counts_as_volume_and_not_as_price() -> None:
@@ -52,7 +53,7 @@ def test_a_bar_whose_vwap_is_missing_counts_as_volume_and_not_as_price() -> None
     known, unknown = minute("A", 0, close=10.0), (*minute("A", 1, close=30.0)[:7], float("nan"))
     fill(panel, [frame_of([known, unknown], START_NS)])
     found = Session(18_000).totals(panel, ALL)
-    assert (found.volume[0], found.vwap[0]) == (200.0, 10.0)
+    assert (found.table[3, 0], found.vwap[0]) == (200.0, 10.0)
 
 
 def test_a_session_begins_at_its_hour() -> None:

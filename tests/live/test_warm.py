@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from tapeline.core.config import LiveConfig
-from tapeline.kernels.ticks import fold, scan_reply, wire
+from tapeline.kernels.ticks import fold, scan_reply, session, wire
 from tapeline.live.state import LaneState
 from tapeline.live.warm import warm
 from tapeline.streams.blocks import Block, reply_of
 from tapeline.streams.ticks import TickRows
 
-LOOPS: tuple[Any, ...] = (fold.fold_ticks, wire._decode, wire._scan)
+LOOPS: tuple[Any, ...] = (fold.fold_ticks, wire._decode, wire._scan, session.newest_rows, session.add_up)
 
 
 def test_after_warm_a_lane_compiles_nothing() -> None:
@@ -32,5 +32,7 @@ def test_after_warm_a_lane_compiles_nothing() -> None:
     scan_reply(np.frombuffer(bytearray(reply), np.uint8), 0, 1)
     runs, _ = Block(reply).decode()
     assert isinstance(runs[0].rows, TickRows)
-    LaneState(LiveConfig()).apply_ticks(runs[0].rows)
+    state = LaneState(LiveConfig())
+    state.apply_ticks(runs[0].rows)
+    assert set(state.take_hot()) == {"B", "C"}
     assert [len(loop.signatures) for loop in LOOPS] == before

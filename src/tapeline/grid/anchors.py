@@ -122,8 +122,9 @@ class Anchors:
             order = sorted(instances, key=lambda i: begin.get(i, anywhere))
             for fold_from, group in groupby(order, key=lambda i: begin.get(i, anywhere)):
                 found.update(self._newest(list(group), bars, first_row, fold_from))
-        for instance, out in found.items():
-            self._mask_unsettled(instance, bars, out)
+        if self.cold.any():
+            for instance, out in found.items():
+                self._mask_unsettled(instance, bars, out)
         return {name: found[i][k] if all_rows else found[i][k, 0] for name, (i, k) in wanted.items()}
 
     def _row(self, states: F64, at: int) -> F64:

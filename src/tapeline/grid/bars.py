@@ -253,10 +253,34 @@ class BarGrid:
                 rows = rows[~once]
         return done
 
+    def overwrite(self, event_ns: int, columns: NDArray[np.intp], block: F64) -> None:
+        """Put bars that start at ``event_ns`` in, whatever was there and whatever its revision.
+
+        For a copy that looks ahead: the open bar of a symbol is said anew with every tick.
+
+        Parameters
+        ----------
+        event_ns
+            A row of the grid, or one that can be made: see ``apply``, which ignores bars that come too late.
+        columns : int (n,)
+            Columns of the grid, each once.
+        block : float64 (7, n)
+            ``BAR_FIELDS``; NaN for no bar. Not modified.
+        """
+        with self.lock:
+            row, _ = self._row_for(event_ns)
+            if row is None:
+                return
+            slot, block = self._ring.slot(row), block.copy()
+            close_gaps(block)
+            self._ring.fields[:, slot, columns] = block
+            self._ring.revision[slot, columns] = np.where(np.isnan(block[CLOSE]), NO_REVISION, 0)
+            self.anchors.changed(self.dropped + row)
+
     def with_symbols(self, symbols: Iterable[str]) -> BarGrid:
         """Return a grid of another universe: columns of symbols in both keep their bars and their past."""
         grid = BarGrid(Universe(()), self.capacity, self.timeframe_s, self.day_begins_s)
-        grid.universe = Universe(symbols)
+        grid.universe = self.universe if symbols is self.symbols else Universe(symbols)
         columns = self.universe.columns(grid.universe.symbols)
         with self.lock:
             grid._ring, grid.anchors, grid.dropped = self._ring.take(columns), self.anchors.take(columns), self.dropped
@@ -334,7 +358,10 @@ class BarGrid:
     def _row_for(self, event: int) -> tuple[int | None, bool]:
         """Return the row of bars that start at ``event``, made if need be, or None when it is too late for one."""
         ring = self._ring
-        if ring.n and event <= ring.events[ring.slot(ring.n - 1)]:
+        newest = ring.events[ring.slot(ring.n - 1)] if ring.n else event - 1
+        if event == newest:
+            return ring.n - 1, False
+        if event < newest:
             events = self.event_ns
             row = int(np.searchsorted(events, event))
             if events[row] == event:

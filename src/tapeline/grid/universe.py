@@ -33,6 +33,8 @@ class Universe:
         if len(self._columns) != len(self.symbols):
             twice = next(s for s in self.symbols if self.symbols.count(s) > 1)
             raise BadArgument(f"symbol {twice} stands in the universe twice")
+        self._own = np.arange(len(self.symbols))
+        self._own.flags.writeable = False
         self._last: tuple[tuple[str, ...], NDArray[np.intp]] | None = None
 
     def __len__(self) -> int:
@@ -50,6 +52,8 @@ class Universe:
 
     def columns(self, symbols: tuple[str, ...]) -> NDArray[np.intp]:
         """Return the column of each symbol, -1 for those that have none. int (n,), not to be written to."""
+        if symbols is self.symbols:
+            return self._own
         if self._last is not None and (self._last[0] is symbols or self._last[0] == symbols):
             return self._last[1]  # a poll asks for the same symbols again and again
         get = self._columns.get

@@ -1,19 +1,20 @@
 """Indicators of the base bars of a lane, from the same grid and kernels that scans and backtests use.
 
-In: closed base bars, with corrections, and open ones to look at.  Out: the newest value of every indicator and symbol.
+In: closed base bars, with corrections, and open ones to look at.  Out: the newest value of every indicator and symbol,
+one row of a table per indicator.
 A symbol whose newest bar is missing has NaN, never its older value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 
 from tapeline.core.types import F64, I64, BarFrame
 from tapeline.grid import BarGrid, indicators
 from tapeline.grid.wire import row_of
+from tapeline.live.panel import Index
 
 
 class LaneIndicators:
@@ -30,9 +31,9 @@ class LaneIndicators:
     """
 
     def __init__(self, names: tuple[str, ...], window_bars: int, timeframe_s: int) -> None:
-        self.names = names
+        self.names, self.open_names = names, tuple(f"{name}_open" for name in names)
         self.grid = BarGrid.empty((), window_bars, timeframe_s, track=names)
-        self._newest: dict[str, F64] | None = None
+        self._newest: F64 | None = None
         self._starts: I64 | None = None
         self._ahead: _Ahead | None = None
         self._saved: set[int] = set()
@@ -60,25 +61,29 @@ class LaneIndicators:
         self._saved, self._touched = held, set()
         return rows
 
-    def newest(self) -> dict[str, F64]:
-        """Return name -> float64 (n_symbols,), values after the newest closed bar."""
+    def newest(self) -> F64:
+        """Return float64 (n_names, n_symbols), values after the newest closed bar. Not to be written to."""
         if self._newest is None:
-            self._newest = indicators(self.grid, self.names, rows="last")
+            self._newest = _table(self.grid, self.names)
         return self._newest
 
-    def with_open(self, bars: BarFrame) -> dict[str, F64]:
-        """Return name -> float64 (n,), the values there would be if these open bars closed now, one per symbol.
+    def with_open(self, columns: Index, start_ns: int, bars: F64) -> F64:
+        """Return float64 (n_names, n), the values there would be if these open bars closed now.
 
         The grid is left as it is.
+
+        Parameters
+        ----------
+        columns
+            int (n,) symbols of the grid, each once.
+        start_ns
+            When the bars began: after every closed one.
+        bars
+            float64 (7, n): ``BAR_FIELDS``.
         """
-        columns = self.grid.universe.columns(bars.symbols)
-        if not len(self.grid.symbols) or not (columns >= 0).any():
-            return {name: np.full(len(bars), np.nan) for name in self.names}
-        start_ns = int(bars.event_ns[-1])
         if self._ahead is None or self._ahead.start_ns != start_ns:
-            self._ahead = _Ahead(self.grid.with_symbols(self.grid.symbols), start_ns)
-        found = self._ahead.values(bars, self.names)
-        return {name: np.where(columns >= 0, values[columns], np.nan) for name, values in found.items()}
+            self._ahead = _Ahead(self.grid, start_ns)
+        return self._ahead.values(columns, bars, self.names)
 
     def bar_starts(self) -> I64:
         """Return int64 (n_symbols,) start of the newest closed bar of each symbol; -1 where there is none."""
@@ -103,11 +108,14 @@ class _Ahead:
 
     def __init__(self, grid: BarGrid, start_ns: int) -> None:
         self.start_ns = start_ns
-        self._grid = grid
-        self._word = 0
+        self._grid = grid.with_symbols(grid.symbols)
 
-    def values(self, bars: BarFrame, names: tuple[str, ...]) -> dict[str, F64]:
-        """Return name -> float64 (n_symbols,) with these open bars, and those said before, in the newest row."""
-        self._word += 1
-        self._grid.apply(replace(bars, revision=np.full(len(bars), self._word, np.int64)))
-        return indicators(self._grid, names, rows="last")
+    def values(self, columns: Index, bars: F64, names: tuple[str, ...]) -> F64:
+        """Return float64 (n_names, n) with these open bars, and those said before, in the newest row."""
+        self._grid.overwrite(self.start_ns, columns, bars)
+        return _table(self._grid, names)[:, columns]
+
+
+def _table(grid: BarGrid, names: tuple[str, ...]) -> F64:
+    values = indicators(grid, names, rows="last")
+    return np.array([values[name] for name in names]).reshape(len(names), len(grid.symbols))

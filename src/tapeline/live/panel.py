@@ -7,6 +7,7 @@ changes nothing. How rows were grouped into frames never changes a bit. Knows no
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from enum import IntEnum
 
@@ -93,6 +94,10 @@ class BarPanel:
         """Return the rows that start in [start_ns, end_ns)."""
         low, high = np.searchsorted(self.times(), [start_ns, end_ns])
         return slice(int(low), int(high))
+
+    def known(self, symbols: tuple[str, ...]) -> I64:
+        """Return the column of each symbol, -1 for those that have none. int64 (n,)."""
+        return np.fromiter(map(self._column.get, symbols, itertools.repeat(-1)), np.int64, len(symbols))
 
     def columns_of(self, symbols: tuple[str, ...]) -> Index:
         """Return the column of each symbol, making room for new ones."""

@@ -64,7 +64,7 @@ def to_parts(
         kept = {t: {s: widened(r, wide).tobytes() for s, r in rows.items()} for t, rows in fold.revisions.items()}
         parts["revisions"] = encode(kept)
     if "session" in stale:
-        anchor = session.anchor.arrays() if session.anchor is not None else ()
+        anchor = session.anchor.table if session.anchor is not None else ()
         parts["session"] = encode([values[:wide].tobytes() for values in anchor])
     if "grid" in stale:
         parts["grid"] = head_of(indicators.grid)
@@ -94,7 +94,7 @@ def load_parts(
     }
     anchor = _decode(parts, "session", list[bytes])
     session.anchor_start_ns = head.session_start_ns
-    session.anchor = Totals(*(np.frombuffer(raw) for raw in anchor)) if anchor else None
+    session.anchor = Totals(np.stack([np.frombuffer(raw) for raw in anchor])) if anchor else None
     bars = _rows_of(parts, _BAR)
     indicators.replace(grid_of(parts.get("grid", b""), bars), saved=bars)
     quotes.grow(symbols, fold.panel.n_columns)

@@ -11,7 +11,7 @@ Refuses nothing: what cannot be valued says why.
 from __future__ import annotations
 
 import datetime as dt
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,23 +19,40 @@ from numpy.typing import NDArray
 from tapeline.core.errors import BadInput
 from tapeline.core.instruments import Instrument, InstrumentKind, Right, expiry_close_ns, parse_symbol, spot_symbol
 from tapeline.core.types import F64, I64
-from tapeline.kernels.greeks import OptionStatus, greeks, greeks_76, implied_vol, implied_vol_76, years_to
-from tapeline.streams.processor import HotRow
+from tapeline.kernels.greeks import QUOTED, OptionStatus, quoted_greeks, years_to
+from tapeline.live.panel import Index
 
 QUOTES = ("last", "bid", "ask", "oi", "spot")
 """Planes of ``Quotes.values``: of an option the last is what its underlying, or future, stood at when it traded."""
-GREEKS = ("delta", "gamma", "vega", "theta", "rho")
 _SPOT = QUOTES.index("spot")
+_ON_SPOT, _ON_FUTURE = 1, 2
+_VALUED_ON = {_ON_SPOT: "spot", _ON_FUTURE: "future"}
+_STATUS_NAMES = [status.name.lower() for status in OptionStatus] + ["expiry_unknown", "no_underlying"]
+_EXPIRY_UNKNOWN, _NO_UNDERLYING = len(OptionStatus), len(OptionStatus) + 1
 
-
-class _Terms(NamedTuple):
-    right: float
-    strike: float
-    expiry_ns: int
-
-
+_Codes = NDArray[np.int8]
 _Month = tuple[str, str, dt.date]
 """Exchange, underlying and day of expiry: what an option shares with the future it is valued on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """What the options among some symbols are worth.
+
+    Attributes
+    ----------
+    at
+        int64 (k,) which of the symbols are options.
+    table
+        float64 (6, k): ``kernels.greeks.QUOTED``; NaN where there is none.
+    why, on
+        Of each option: why it has a volatility, or none, and what it is valued on, ``spot`` or ``future``.
+    """
+
+    at: Index
+    table: F64
+    why: list[str]
+    on: list[str]
 
 
 class Quotes:
@@ -55,13 +72,15 @@ class Quotes:
         self.values: F64 = np.zeros((len(QUOTES), 0))
         self.times: I64 = np.zeros(0, np.int64)
         self.underlying: I64 = np.zeros(0, np.int64)
+        self._kind = np.zeros(0, np.int8)
+        self._right = np.zeros(0, np.int8)
+        self._strike: F64 = np.zeros(0)
+        self._expiry_ns: I64 = np.zeros(0, np.int64)
         self._n = 0
-        self._terms: dict[int, _Terms] = {}
         self._column_of: dict[str, int] = {}
         self._waiting: dict[str, list[int]] = {}
         self._futures: dict[_Month, int] = {}
         self._options: dict[_Month, list[int]] = {}
-        self._on_future: set[int] = set()
 
     def grow(self, symbols: list[str], capacity: int) -> None:
         """Make room, and learn what the new symbols are."""
@@ -72,6 +91,10 @@ class Quotes:
             self.values = values
             self.times = np.concatenate([self.times, np.zeros(more, np.int64)])
             self.underlying = np.concatenate([self.underlying, np.full(more, -1, np.int64)])
+            self._kind = np.concatenate([self._kind, np.zeros(more, np.int8)])
+            self._right = np.concatenate([self._right, np.zeros(more, np.int8)])
+            self._strike = np.concatenate([self._strike, np.full(more, np.nan)])
+            self._expiry_ns = np.concatenate([self._expiry_ns, np.zeros(more, np.int64)])
         for column in range(self._n, len(symbols)):
             self._learn(column, symbols[column])
         self._n = len(symbols)
@@ -92,7 +115,7 @@ class Quotes:
     def _meet(self, canonical: str, column: int) -> None:
         self._column_of.setdefault(canonical, column)
         for option in self._waiting.pop(canonical, ()):
-            if option not in self._on_future:
+            if self._kind[option] != _ON_FUTURE:
                 self.underlying[option] = column
 
     def _learn_future(self, column: int, month: _Month) -> None:
@@ -102,8 +125,8 @@ class Quotes:
 
     def _value_on(self, option: int, future: int) -> None:
         """Value an option on a future from its next trade on: the spot that stood beside the last is none."""
-        if option not in self._on_future:
-            self._on_future.add(option)
+        if self._kind[option] != _ON_FUTURE:
+            self._kind[option] = _ON_FUTURE
             self.underlying[option] = future
             self.values[_SPOT, option] = np.nan
 
@@ -113,22 +136,23 @@ class Quotes:
             expiry_ns = expiry_close_ns(option)
         except BadInput:
             expiry_ns = 0
-        right = 1.0 if option.right is Right.CALL else -1.0
-        self._terms[column] = _Terms(right, float(option.strike or np.nan), expiry_ns)
+        self._kind[column] = _ON_SPOT
+        self._right[column] = 1 if option.right is Right.CALL else -1
+        self._strike[column], self._expiry_ns[column] = float(option.strike or np.nan), expiry_ns
         if option.expiry is not None:
             month = option.exchange, option.underlying, option.expiry
             self._options.setdefault(month, []).append(column)
             if month in self._futures:
                 self._value_on(column, self._futures[month])
-        if spot is None or column in self._on_future:
+        if spot is None or self._kind[column] == _ON_FUTURE:
             return
         if spot in self._column_of:
             self.underlying[column] = self._column_of[spot]
         else:
             self._waiting.setdefault(spot, []).append(column)
 
-    def values_of(self, columns: NDArray[np.intp], rate: float) -> dict[int, HotRow]:
-        """Return the volatility and Greeks of those columns that are options, and what they are on.
+    def valued(self, columns: Index, rate: float) -> Valued:
+        """Return volatility and Greeks of those columns that are options.
 
         Parameters
         ----------
@@ -137,33 +161,20 @@ class Quotes:
         rate
             Continuously compounded, a year.
         """
-        options = [column for column in columns.tolist() if column in self._terms]
-        on_future = [column for column in options if column in self._on_future]
-        on_spot = [column for column in options if column not in self._on_future]
-        return self._valued(on_spot, rate, on_future=False) | self._valued(on_future, rate, on_future=True)
+        kinds = self._kind[columns]
+        at = np.flatnonzero(kinds)
+        options, kinds = columns[at], kinds[at]
+        table, status = np.empty((len(QUOTED), at.size)), np.empty(at.size, np.int8)
+        for kind in _VALUED_ON:
+            if (mine := np.flatnonzero(kinds == kind)).size:
+                table[:, mine], status[mine] = self._valued(options[mine], rate, futures=kind == _ON_FUTURE)
+        why = [_STATUS_NAMES[code] for code in status.tolist()]
+        return Valued(at, table, why, [_VALUED_ON[kind] for kind in kinds.tolist()])
 
-    def _valued(self, options: list[int], rate: float, *, on_future: bool) -> dict[int, HotRow]:
-        if not options:
-            return {}
-        terms = [self._terms[column] for column in options]
-        right, strike, expiry_ns = (np.array([term[i] for term in terms]) for i in range(3))
-        price, spot = self.values[0, options], self.values[_SPOT, options]
-        years = years_to(expiry_ns, self.times[options])
-        vol, status = (implied_vol_76 if on_future else implied_vol)(right, price, spot, strike, years, rate)
-        found = (greeks_76 if on_future else greeks)(right, spot, strike, years, rate, vol)
-        table = np.stack([vol, *(found[name] for name in GREEKS)], axis=1).tolist()
-        rows: dict[int, HotRow] = {}
-        for i, column in enumerate(options):
-            row: HotRow = {"option_status": self._why(status[i], spot[i], expiry_ns[i])}
-            row["option_on"] = "future" if on_future else "spot"
-            for name, value in zip(("implied_vol", *GREEKS), table[i], strict=True):
-                if value == value:  # NaN is left out
-                    row[name] = value
-            rows[column] = row
-        return rows
-
-    @staticmethod
-    def _why(status: int, spot: float, expiry_ns: int) -> str:
-        if not expiry_ns:
-            return "expiry_unknown"
-        return OptionStatus(int(status)).name.lower() if spot == spot else "no_underlying"
+    def _valued(self, options: Index, rate: float, *, futures: bool) -> tuple[F64, _Codes]:
+        spot, expiry_ns = self.values[_SPOT, options], self._expiry_ns[options]
+        terms = (spot, self._strike[options], years_to(expiry_ns, self.times[options]))
+        table, status = quoted_greeks(self._right[options], self.values[0, options], *terms, rate, futures=futures)
+        status[np.isnan(spot)] = _NO_UNDERLYING
+        status[expiry_ns == 0] = _EXPIRY_UNKNOWN
+        return table, status

@@ -119,7 +119,7 @@ class LaneStates:
         anchors = [lane.fold.session for lane in lanes if lane.fold.session.anchor is not None]
         if anchors:
             fold.session.anchor_start_ns = max(session.anchor_start_ns for session in anchors)
-            fold.session.anchor = Totals.nothing(panel.n_columns).widened(panel.n_columns)  # arrays of its own
+            fold.session.anchor = Totals.nothing(panel.n_columns)
         known = np.zeros(panel.n_columns, np.bool_)
         for lane in lanes:
             held = {symbol: column for column, symbol in enumerate(lane.fold.panel.symbols)}
@@ -159,6 +159,4 @@ def _move(lane: _Lane, old: I64, made: _Lane, new: I64) -> None:
     made.quotes.times[new] = lane.quotes.times[old]
     ours, theirs = fold.session, source.session
     if ours.anchor is not None and theirs.anchor is not None and theirs.anchor_start_ns == ours.anchor_start_ns:
-        wide = theirs.anchor.widened(source.panel.n_columns)
-        for mine, values in zip(ours.anchor.arrays(), wide.arrays(), strict=True):
-            mine[new] = values[old]
+        ours.anchor.table[:, new] = theirs.anchor.widened(source.panel.n_columns).table[:, old]

@@ -12,77 +12,49 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapeline.core.types import DAY_S, F64, NS_PER_S
-from tapeline.live.panel import MIN_COLUMNS, BarPanel, F, Index, sum_rows
+from tapeline.kernels.ticks import add_up
+from tapeline.live.panel import BarPanel, Index
 
 DAY_NS = DAY_S * NS_PER_S
+_NOTHING = np.array([np.nan, np.nan, np.nan, 0.0, 0.0, 0.0])[:, None]
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Totals of one session, float64 (n_columns,) each.
+    """Totals of one session.
 
     Attributes
     ----------
-    open, high, low
-        NaN where nothing traded.
-    volume
-        In shares.
-    turnover
-        In dollars, of bars whose VWAP is known.
-    known_volume
-        Volume of these bars.
+    table
+        float64 (6, n_columns): open, high and low (NaN where nothing traded), volume in shares, turnover in dollars of
+        bars whose VWAP is known, and the volume of these.
     """
 
-    open: F64
-    high: F64
-    low: F64
-    volume: F64
-    turnover: F64
-    known_volume: F64
+    table: F64
 
     @classmethod
     def nothing(cls, n_columns: int) -> Totals:
         """Return the totals of a session in which nothing traded."""
-        nan, zero = np.full(n_columns, np.nan), np.zeros(n_columns)
-        return cls(nan, nan, nan, zero, zero, zero)
+        return cls(np.repeat(_NOTHING, n_columns, axis=1))
 
     @property
     def vwap(self) -> F64:
         """Volume-weighted mean price; NaN where nothing traded."""
-        with np.errstate(invalid="ignore"):
-            return np.where(self.known_volume > 0, self.turnover / self.known_volume, np.nan)
+        turnover, known_volume = self.table[4:]
+        vwap: F64 = np.full(turnover.size, np.nan)
+        np.divide(turnover, known_volume, out=vwap, where=known_volume > 0)
+        return vwap
 
-    def plus(self, block: F64) -> Totals:
-        """Return the totals with the rows of a panel, (planes, rows, columns), added."""
-        if not block.shape[1]:
-            return self
-        n_columns = block.shape[2]
-        first = np.argmax(~np.isnan(block[F.CLOSE]), axis=0)
-        opened = block[F.OPEN][first, np.arange(n_columns)]
-        known = ~np.isnan(block[F.VWAP])
-        return Totals(
-            np.where(np.isnan(self.open), opened, self.open),
-            np.fmax(self.high, np.fmax.reduce(block[F.HIGH])),
-            np.fmin(self.low, np.fmin.reduce(block[F.LOW])),
-            sum_rows(block[F.VOLUME], self.volume),
-            sum_rows(np.where(known, block[F.TURNOVER], 0.0), self.turnover),
-            sum_rows(np.where(known, block[F.VOLUME], 0.0), self.known_volume),
-        )
-
-    def of(self, columns: Index | slice) -> Totals:
-        """Return the totals of some symbols."""
-        return Totals(*(values[columns] for values in self.arrays()))
+    def of(self, columns: Index) -> Totals:
+        """Return the totals of some symbols. A copy."""
+        return Totals(self.table.take(columns, axis=1))
 
     def widened(self, n_columns: int) -> Totals:
-        """Return the totals with room for ``n_columns`` symbols."""
-        wide = []
-        for empty, mine in zip(Totals.nothing(n_columns).arrays(), self.arrays(), strict=True):
-            wide.append(np.concatenate([mine[:n_columns], empty[mine.size :]]))
-        return Totals(*wide)
-
-    def arrays(self) -> tuple[F64, ...]:
-        """Return the totals in the order of the attributes."""
-        return self.open, self.high, self.low, self.volume, self.turnover, self.known_volume
+        """Return the totals with room for ``n_columns`` symbols. A copy."""
+        wide = Totals.nothing(n_columns)
+        kept = min(n_columns, self.table.shape[1])
+        wide.table[:, :kept] = self.table[:, :kept]
+        return wide
 
 
 class Session:
@@ -105,23 +77,25 @@ class Session:
 
     def totals(self, panel: BarPanel, columns: Index) -> Totals:
         """Return the totals of some symbols, in the session of the panel's newest row."""
-        wide = np.resize(columns, max(columns.size, MIN_COLUMNS))  # see ``sum_rows``
         if not panel.n_rows:
-            return Totals.nothing(wide.size).of(slice(0, columns.size))
+            return Totals.nothing(columns.size)
         start_ns = self.start_of(int(panel.times()[-1]))
-        rows = panel.rows_between(start_ns, start_ns + DAY_NS)
-        block = panel.floats[:, rows].take(wide, axis=2)
-        return self._anchor_of(start_ns, panel.n_columns).of(wide).plus(block).of(slice(0, columns.size))
+        return self._since(start_ns, panel, columns, panel.rows_between(start_ns, start_ns + DAY_NS))
 
     def let_go(self, panel: BarPanel, before_ns: int) -> None:
         """Remember the rows that start before ``before_ns``; the panel drops them next."""
         start_ns = self.start_of(int(panel.times()[-1]))
         gone = panel.rows_between(start_ns, before_ns)
         if gone.stop > gone.start:
-            self.anchor = self._anchor_of(start_ns, panel.n_columns).plus(panel.floats[:, gone])
+            self.anchor = self._since(start_ns, panel, np.arange(panel.n_columns), gone)
             self.anchor_start_ns = start_ns
 
-    def _anchor_of(self, start_ns: int, n_columns: int) -> Totals:
+    def _since(self, start_ns: int, panel: BarPanel, columns: Index, rows: slice) -> Totals:
+        """Return the totals of a session: what the anchor remembers of it, and these rows of the panel."""
         if self.anchor is None or self.anchor_start_ns != start_ns:
-            return Totals.nothing(n_columns)
-        return self.anchor.widened(n_columns)
+            found = Totals.nothing(columns.size)
+        else:
+            is_wide = self.anchor.table.shape[1] >= panel.n_columns
+            found = (self.anchor if is_wide else self.anchor.widened(panel.n_columns)).of(columns)
+        add_up(panel.floats, rows.start, rows.stop, columns, found.table)
+        return found

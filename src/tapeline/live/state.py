@@ -88,10 +88,12 @@ class LaneState:
 
     def _columns_of_rows(self, rows: TickRows) -> I64:
         """Return the column of each row; who is new gets one in the order of the rows, whatever they came in."""
-        used, first = np.unique(rows.symbol, return_index=True)
-        used = used[np.argsort(first)]
-        column: I64 = np.full(len(rows.symbols), -1, np.int64)
-        column[used] = self._columns_of(tuple(rows.symbols[i] for i in used.tolist()))
+        column = self._fold.panel.known(rows.symbols)
+        is_new = column < 0
+        if is_new.any() and (mine := rows.symbol[is_new[rows.symbol]]).size:
+            used, first = np.unique(mine, return_index=True)
+            used = used[np.argsort(first)]
+            column[used] = self._columns_of(tuple(rows.symbols[i] for i in used.tolist()))
         return column[rows.symbol]
 
     def _columns_of(self, symbols: tuple[str, ...]) -> I64:
@@ -123,7 +125,8 @@ class LaneState:
         bar_ns = int(grid.event_ns[-1])
         if int(bars.event_ns[-1]) != bar_ns or bars.revision.any():
             return ()
-        rsi = self._indicators.newest().get(_RSI, np.full(len(grid.symbols), np.nan))
+        names = self._config.indicators
+        rsi = self._indicators.newest()[names.index(_RSI)] if _RSI in names else np.full(len(grid.symbols), np.nan)
         return find_patterns(grid, rsi, bar_ns, self._config)
 
     def _let_go(self) -> None:

@@ -42,9 +42,10 @@ def _scan(reply: bytes | bytearray) -> None:
 
 
 def _fold(reply: bytes) -> None:
-    """Decode and fold: both are made by one tick through a lane."""
+    """Decode, fold and look: all are made by one tick through a lane."""
     runs, _ = Block(reply).decode()
     state = LaneState(LiveConfig())
     for run in runs:
         if isinstance(run.rows, TickRows):
             state.apply_ticks(run.rows)
+    state.take_hot()

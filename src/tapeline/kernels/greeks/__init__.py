@@ -12,6 +12,7 @@ from tapeline.kernels.greeks.american import american_price
 from tapeline.kernels.greeks.forward import ParityForward, RateCurve, forward_from_curve, forward_from_parity, years_to
 from tapeline.kernels.greeks.implied import implied_vol, implied_vol_76
 from tapeline.kernels.greeks.portfolio import BookRisk, book_risk
+from tapeline.kernels.greeks.quoted import QUOTED, quoted_greeks
 from tapeline.kernels.greeks.status import OptionStatus
 from tapeline.kernels.greeks.values import greeks, greeks_76
 
@@ -37,6 +38,7 @@ def warm(progress: Callable[[int, int], None] | None = None) -> int:
 
 
 __all__ = [
+    "QUOTED",
     "WARM",
     "BookRisk",
     "OptionStatus",
@@ -50,6 +52,7 @@ __all__ = [
     "greeks_76",
     "implied_vol",
     "implied_vol_76",
+    "quoted_greeks",
     "warm",
     "years_to",
 ]

@@ -7,6 +7,7 @@ walks it (0 for a scalar, which is never copied n times). Refuses shapes that do
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -77,7 +78,7 @@ class Columns:
     @property
     def size(self) -> int:
         """Options in all."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def walk(self, work: Callable[[int, int], None]) -> None:
         """Call ``work(low, high)`` on ranges of options that cover all, on all compute threads."""

@@ -183,7 +183,8 @@ def _fill(right, numbers, steps, vol, status, low, high):  # type: ignore[no-unt
         )
 
 
-def _solve(columns: Columns) -> tuple[F64, I8]:
+def solve_columns(columns: Columns) -> tuple[F64, I8]:
+    """Return vol and status; the numbers of ``columns`` are price, spot, strike, years, rate and yield."""
     vol = np.empty(columns.size)
     status = np.empty(columns.size, np.int8)
     columns.walk(lambda low, high: _fill(columns.right, columns.numbers, columns.steps, vol, status, low, high))
@@ -233,11 +234,11 @@ def implied_vol(
     >>> vol.round(4), status
     (array([0.2, nan, nan]), array([0, 5, 2], dtype=int8))
     """
-    return _solve(columns_of(right, price, spot, strike, years, rate, div_yield))
+    return solve_columns(columns_of(right, price, spot, strike, years, rate, div_yield))
 
 
 def implied_vol_76(
     right: ArrayLike, price: ArrayLike, forward: ArrayLike, strike: ArrayLike, years: ArrayLike, rate: ArrayLike
 ) -> tuple[F64, I8]:
     """Return the Black-76 volatility that explains each price: ``implied_vol`` with the forward in the spot's place."""
-    return _solve(columns_of(right, price, forward, strike, years, rate, rate))
+    return solve_columns(columns_of(right, price, forward, strike, years, rate, rate))

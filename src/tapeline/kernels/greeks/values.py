@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tapeline.kernels.greeks.black import SMALL_T, ratio_spread
-from tapeline.kernels.greeks.columns import Columns, columns_of, inlined, loop
+from tapeline.kernels.greeks.columns import F64, I8, Columns, columns_of, inlined, loop
 from tapeline.kernels.greeks.elementary import exponential, log_ratio
 from tapeline.kernels.greeks.normal import density, mills
 from tapeline.kernels.greeks.status import BAD_INPUT, EXPIRED, OK
@@ -142,14 +142,22 @@ def _fill(right, numbers, steps, futures, scale, out, status, low, high):  # typ
                 out[row, start + j] = work[(_INPUTS + row) * BLOCK + j] * scale[row]
 
 
-def _evaluate(columns: Columns, *, futures: bool, second_order: bool, raw: bool) -> dict[str, NDArray[Any]]:
-    names = FIRST_ORDER + SECOND_ORDER if second_order else FIRST_ORDER
+def value_columns(columns: Columns, n_names: int, *, futures: bool, raw: bool = False) -> tuple[F64, I8]:
+    """Return the first ``n_names`` of prices and Greeks, float64 (n_names, n), and the status of each option.
+
+    The numbers of ``columns`` are spot or forward, strike, years, rate, vol and yield, which is the rate for a forward.
+    """
     scale = np.ones(len(TRADER_UNITS)) if raw else np.array(TRADER_UNITS)
-    out = np.empty((len(names), columns.size))
-    status = np.empty(columns.size, np.int8)
+    out, status = np.empty((n_names, columns.size)), np.empty(columns.size, np.int8)
     columns.walk(
         lambda low, high: _fill(columns.right, columns.numbers, columns.steps, futures, scale, out, status, low, high)
     )
+    return out, status
+
+
+def _evaluate(columns: Columns, *, futures: bool, second_order: bool, raw: bool) -> dict[str, NDArray[Any]]:
+    names = FIRST_ORDER + SECOND_ORDER if second_order else FIRST_ORDER
+    out, status = value_columns(columns, len(names), futures=futures, raw=raw)
     values: dict[str, NDArray[Any]] = {name: out[j].reshape(columns.shape) for j, name in enumerate(names)}
     values["status"] = status.reshape(columns.shape)
     return values

@@ -6,6 +6,7 @@ In: bytes of a reply, or rows of trades.  Out: columns, and bars folded in place
 from __future__ import annotations
 
 from tapeline.kernels.ticks.fold import CLOSED, DONE, LATE, NEEDS_ROW, fold_ticks
+from tapeline.kernels.ticks.session import add_up, newest_rows
 from tapeline.kernels.ticks.wire import BY_HAND, GONE, HOLDS_FRAME, TICK, Columns, decode_entries, scan_reply
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "NEEDS_ROW",
     "TICK",
     "Columns",
+    "add_up",
     "decode_entries",
     "fold_ticks",
+    "newest_rows",
     "scan_reply",
 ]
