@@ -144,7 +144,7 @@ async def test_a_cluster_takes_everything_exactly_once_whoever_is_cut_off(anyio_
             address = f"redis://127.0.0.1:{ports[1]}"
             async with connect(address) as store:
                 assert store.is_cluster
-                assert len({id(store._node(keys.rows(lane))) for lane in range(4)}) > 1
+                assert len({id(store._nodes.known(keys.rows(lane))) for lane in range(4)}) > 1
                 await store.claim_lanes(CONFIG.lanes)
                 ingress = ValkeyIngress(store)
                 for life in range(kills(12, 200)):

@@ -86,7 +86,7 @@ class ValkeySteps:
 
     async def shut(self, lane: int, epoch: int) -> None:
         """See ``Steps``."""
-        await self._store.run(self._shut, [keys.state(lane)], [epoch])
+        await self._store.run(self._shut, [keys.state(lane)], [epoch], keep=True)
 
     async def stage(self, lane: int, attempt: int, parts: Mapping[str, bytes]) -> None:
         """See ``Steps``. In pieces: until the layout says that all is staged, nobody takes it."""
@@ -95,12 +95,12 @@ class ValkeySteps:
         size = 0
         for name, part in parts.items():
             if piece and size + len(part) > _PARTS_BYTES:
-                await self._store.run(self._stage, [keys.staged(lane, attempt)], piece)
+                await self._store.run(self._stage, [keys.staged(lane, attempt)], piece, keep=True)
                 piece, size = [], 0
             piece += [name, part]
             size += len(part)
         if piece:
-            await self._store.run(self._stage, [keys.staged(lane, attempt)], piece)
+            await self._store.run(self._stage, [keys.staged(lane, attempt)], piece, keep=True)
 
     async def unstage(self, lane: int, attempt: int) -> None:
         """See ``Steps``."""
@@ -121,7 +121,7 @@ class ValkeySteps:
             held = [(symbol, found[2 * i], found[2 * i + 1]) for i, symbol in enumerate(some) if found[2 * i + 1] > 0]
             if held:
                 args = [part for _, value, life_ms in held for part in (value, life_ms)]
-                await self._store.run(self._put, [keys.hot(to, symbol) for symbol, _, _ in held], args)
+                await self._store.run(self._put, [keys.hot(to, symbol) for symbol, _, _ in held], args, keep=True)
                 await self._store.run(self._drop, names, [])
 
     async def switch(self, lane: int, switch: Switch) -> None:
@@ -131,4 +131,4 @@ class ValkeySteps:
         names += [keys.note(lane), keys.staged(lane, switch.attempt or 0)]
         mark = b"" if switch.watermark_ns is None else b"%d" % switch.watermark_ns
         args = [switch.epoch, int(switch.attempt is not None), switch.row or b"", switch.closed or b""]
-        await self._store.run(self._switch, names, [*args, mark, switch.note or b""])
+        await self._store.run(self._switch, names, [*args, mark, switch.note or b""], keep=True)

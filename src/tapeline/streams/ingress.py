@@ -5,11 +5,14 @@ they reach.
 Delivery: an entry's rows are in its lanes exactly once, whenever a router dies. Each lane remembers, in the step that
 takes the rows, up to which entry it has them; the ingress moves on after all lanes have theirs. So a new router asks
 the lanes first, under a term that shuts every older router out, and leaves out what they have. Nothing of it needs two
-keys of different slots in one step: it holds on a cluster as on one server. Refuses routes of whoever lost the right.
+keys of different slots in one step: it holds on a cluster as on one server. Beside the ingress stands what each lane
+was given: a lane that knows less, because another server took over or came back without the last of it, gets it again
+from the ingress. Refuses routes of whoever lost the right.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -23,6 +26,8 @@ from tapeline.streams.memory import MemoryLaneStore, Stream
 from tapeline.streams.server import as_text
 from tapeline.streams.store import BEGINNING, DeadLetter, LeaseLost, id_before, id_key
 from tapeline.streams.valkey import ValkeyLaneStore
+
+log = logging.getLogger(__name__)
 
 GROUP = "tapeline"
 """Name of our consumer group on the ingress; its position is where the router stands, so that others can see it."""
@@ -259,6 +264,11 @@ class ValkeyIngress:
         self._store = store
         self._open, self._fence = store.script(scripts.OPEN_ROUTE), store.script(scripts.FENCE_ROUTE)
         self._put, self._move = store.script(scripts.PUT), store.script(scripts.MOVE_ROUTE)
+        self._rewind = store.script(scripts.REWIND_ROUTE)
+        self._reached: dict[int, str] = {}
+        """lane -> id up to which it has everything, as this router knows."""
+        self._given: set[int] = set()
+        """Lanes that were given something since the ingress moved on."""
 
     async def layout(self) -> Layout:
         """See ``Ingress``."""
@@ -297,16 +307,43 @@ class ValkeyIngress:
 
     async def open(self, token: str, n_lanes: int) -> Standing:
         """See ``Ingress``."""
-        names = [keys.ROUTER_LEASE, keys.ROUTER]
-        term, offset = await self._checked(self._store.run(self._open, names, [token]))
-        routed = {}
+        names = [keys.ROUTER_LEASE, keys.ROUTER, keys.ROUTED]
+        term, offset, *flat = await self._checked(self._store.run(self._open, names, [token]))
+        given = dict(zip(map(int, flat[::2]), flat[1::2], strict=True))
+        reached: dict[int, str] = {}
         for lane in range(n_lanes):
             (at,) = await self._checked(self._store.run(self._fence, [keys.state(lane)], [term]))
-            routed[lane] = at or BEGINNING
-        return Standing(int(term), offset, routed)
+            reached[lane] = at or BEGINNING
+        self._reached, self._given = dict(reached), set()
+        less = {lane: at for lane, at in reached.items() if id_key(at) < id_key(given.get(lane, BEGINNING))}
+        if less:
+            offset = await self._go_back(token, offset, less)
+        return Standing(int(term), offset, reached)
+
+    async def _go_back(self, token: str, offset: str, less: Mapping[int, str]) -> str:
+        """Let the ingress stand where lanes stand that lost what they were given after it; return that id."""
+        back = min(offset, *less.values(), key=id_key)
+        some = ", ".join(map(str, less))
+        log.warning("lane %s has lost rows that it was given; it gets those after ingress entry %s again", some, back)
+        n, at = 0, back
+        while len(block := await self.read(at, count=10_000, block_s=0.0)):
+            n += sum(id_key(block.id(i)) <= id_key(offset) for i in range(len(block)))
+            at = block.id(len(block) - 1)
+            if id_key(at) >= id_key(offset):
+                break
+        args: list[Any] = [token, offset, back, n, *(part for pair in less.items() for part in pair)]
+        names = [keys.ROUTER_LEASE, keys.ROUTER, keys.ROUTED]
+        await self._checked(self._store.run(self._rewind, names, args, keep=True))
+        return back
 
     async def put(self, term: int, upto: str, rows: Rows) -> None:
-        """See ``Ingress``. One server takes all lanes' rows in one call, a cluster in one per lane."""
+        """See ``Ingress``. One server takes all lanes' rows in one call, a cluster in one per lane.
+
+        Refused, too, when a lane does not stand where we left it: ``open`` tells where it does.
+        """
+        if self._store.is_cluster and self._store.waits(keys.INGRESS):
+            # A lane may not have rows of an entry that the ingress forgets: whoever sent it would send it again.
+            await self._store.write(keys.ROUTER, [("HSET", keys.ROUTER, keys.READ_ID, upto)])
         lanes = list(rows)
         for some in [[lane] for lane in lanes] if self._store.is_cluster else [lanes]:
             if not some:
@@ -314,15 +351,19 @@ class ValkeyIngress:
             names = [key for lane in some for key in (keys.state(lane), keys.rows(lane))]
             args: list[Any] = [term, upto]
             for lane in some:
-                args += [len(rows[lane]), *rows[lane]]
-            await self._checked(self._store.run(self._put, names, args))
+                args += [self._reached.get(lane, BEGINNING), len(rows[lane]), *rows[lane]]
+            await self._checked(self._store.run(self._put, names, args, keep=True))
+            self._reached |= dict.fromkeys(some, upto)
+            self._given.update(some)
 
     async def move(self, token: str, route: Route) -> None:
         """See ``Ingress``."""
-        names = [keys.ROUTER_LEASE, keys.ROUTER, keys.ROUTER_DEAD, keys.INGRESS]
+        names = [keys.ROUTER_LEASE, keys.ROUTER, keys.ROUTER_DEAD, keys.INGRESS, keys.ROUTED]
         args: list[Any] = [token, route.before_id, route.applied_id, route.entries, route.max_dead, GROUP]
+        args += [len(self._given), *self._given]
         args += [part for letter in route.dead for part in (letter.reason, letter.payload)]
         await self._checked(self._store.run(self._move, names, args))
+        self._given.clear()
 
     async def tidy(self, token: str, *, idle_s: float, count: int) -> int:
         """See ``Ingress``."""

@@ -81,7 +81,8 @@ if ARGV[3] == '1' then redis.call('SET', KEYS[4], ARGV[4]) end
 return found
 """
 
-# KEYS: lease of the router, its state.  ARGV: token.  The term goes by the clock, so that it rises even if it is lost.
+# KEYS: lease of the router, its state, what lanes were given.  ARGV: token.
+# The term goes by the clock, so that it rises even if it is lost.
 OPEN_ROUTE = f"""
 local holder = redis.call('GET', KEYS[1])
 if holder ~= ARGV[1] then return {{'owner', holder or ''}} end
@@ -90,7 +91,21 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local term = math.max(now, tonumber(redis.call('HGET', KEYS[2], '{TERM.decode()}') or 0) + 1)
 term = string.format('%.0f', term)
 redis.call('HSET', KEYS[2], '{TERM.decode()}', term)
-return {{'ok', term, redis.call('HGET', KEYS[2], '{APPLIED_ID.decode()}') or '0-0'}}
+local applied = redis.call('HGET', KEYS[2], '{APPLIED_ID.decode()}') or '0-0'
+return {{'ok', term, applied, unpack(redis.call('HGETALL', KEYS[3]))}}
+"""
+
+# KEYS: lease of the router, its state, what lanes were given.
+# ARGV: token, applied id of before and of now, entries between them, then lane and id of those that have less.
+REWIND_ROUTE = f"""
+local holder = redis.call('GET', KEYS[1])
+if holder ~= ARGV[1] then return {{'owner', holder or ''}} end
+local at = redis.call('HGET', KEYS[2], '{APPLIED_ID.decode()}') or '0-0'
+if at ~= ARGV[2] then return {{'moved', at}} end
+redis.call('HSET', KEYS[2], '{APPLIED_ID.decode()}', ARGV[3])
+redis.call('HINCRBY', KEYS[2], '{ENTRIES_APPLIED.decode()}', -ARGV[4])
+redis.call('HSET', KEYS[3], unpack(ARGV, 5))
+return {{'ok'}}
 """
 
 # KEYS: state of a lane.  ARGV: term.
@@ -101,29 +116,36 @@ redis.call('HSET', KEYS[1], '{TERM.decode()}', ARGV[1])
 return {{'ok', redis.call('HGET', KEYS[1], '{ROUTED_ID.decode()}') or ''}}
 """
 
-# KEYS: state and rows of each lane.  ARGV: term, id, then of each lane how many frames, and these.
+# KEYS: state and rows of each lane.
+# ARGV: term, id, then of each lane the id that it has to stand at, how many frames, and these.
 PUT = f"""
+local n = 3
 for i = 1, #KEYS, 2 do
   if redis.call('HGET', KEYS[i], '{TERM.decode()}') ~= ARGV[1] then return {{'term'}} end
+  if (redis.call('HGET', KEYS[i], '{ROUTED_ID.decode()}') or '0-0') ~= ARGV[n] then return {{'term'}} end
+  n = n + 2 + tonumber(ARGV[n + 1])
 end
-local n = 3
+n = 4
 for i = 1, #KEYS, 2 do
   local last = n + tonumber(ARGV[n])
   for k = n + 1, last do redis.call('XADD', KEYS[i + 1], '*', '{FRAME.decode()}', ARGV[k]) end
   redis.call('HSET', KEYS[i], '{ROUTED_ID.decode()}', ARGV[2])
-  n = last + 1
+  n = last + 2
 end
 return {{'ok'}}
 """
 
-# KEYS: lease of the router, its state, its dead letters, ingress.
-# ARGV: token, before id, applied id, entries, most dead letters kept, group, then (reason, payload) of the dead.
+# KEYS: lease of the router, its state, its dead letters, ingress, what lanes were given.
+# ARGV: token, before id, applied id, entries, most dead letters kept, group, how many lanes were given some, these,
+# then (reason, payload) of the dead.
 MOVE_ROUTE = f"""
 local holder = redis.call('GET', KEYS[1])
 if holder ~= ARGV[1] then return {{'owner', holder or ''}} end
 local at = redis.call('HGET', KEYS[2], '{APPLIED_ID.decode()}') or '0-0'
 if at ~= ARGV[2] then return {{'moved', at}} end
-for n = 7, #ARGV, 2 do
+local given = 7 + ARGV[7]
+for n = 8, given do redis.call('HSET', KEYS[5], ARGV[n], ARGV[3]) end
+for n = given + 1, #ARGV, 2 do
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', '{REASON.decode()}', ARGV[n], '{PAYLOAD.decode()}',
              ARGV[n + 1])
 end

@@ -57,6 +57,10 @@ class Server:
         """Whether keys of different slots may live on different nodes."""
         return self._nodes.is_cluster
 
+    def waits(self, key: bytes) -> bool:
+        """Whether writes to a key wait for a replica, as far as is known."""
+        return self._nodes.wanted(self._nodes.known(key)) > 0
+
     async def learn(self) -> None:
         """Find out which nodes there are; raise ``Unavailable`` when none that takes writes answers."""
         await self._nodes.learn()
