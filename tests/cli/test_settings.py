@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.cli.shell import Shell
 
-from tapeline.cli.settings import commented_file, load_settings, to_toml
+from tapeline.cli.settings import commented_file, load_settings, to_toml, without_password
 from tapeline.core.config import Config
 from tapeline.core.config.load import leaves, load
 
@@ -171,3 +171,18 @@ def test_the_password_of_an_address_is_never_shown(
     answer = shell("config", *flag)
     assert "hush" not in answer.out + answer.err
     assert "rediss://***@host:6380/0" in answer.out
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://:hu@sh@host:1/0",
+        "redis://:hu/sh@host:1/0",
+        "redis://host:1/0?password=hush",
+        "rediss://me:hush@host:1/0?ssl_password=hush&ssl_ca_certs=a.pem",
+    ],
+)
+def test_no_part_of_a_password_is_shown_however_it_is_written(address: str) -> None:
+    shown = without_password(address)
+    assert not re.search("hu|sh", shown)
+    assert "host:1/0" in shown

@@ -19,7 +19,7 @@ from tapeline.core.config.load import Loaded, leaves, load
 from tapeline.core.errors import BadInput
 from tapeline.core.home import default_home
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
+_CREDENTIALS = re.compile(r"(?<=://)\S*@|(?<=[?&]password=)[^&\s]*|(?<=[?&]ssl_password=)[^&\s]*")
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file instead of the home's tapeline.toml.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
@@ -113,8 +113,10 @@ def _reasons(kind: type[Section]) -> dict[str, str]:
 
 
 def without_password(value: Any) -> Any:
-    """Return a setting as it may be shown: the user and password of an address are starred out."""
-    return _CREDENTIALS.sub("***@", value) if isinstance(value, str) else value
+    """Return a setting as it may be shown: user and passwords of an address are starred out, written well or not."""
+    if not isinstance(value, str):
+        return value
+    return _CREDENTIALS.sub(lambda found: "***@" if found[0].endswith("@") else "***", value)
 
 
 def to_toml(value: Any) -> str:
