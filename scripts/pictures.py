@@ -1,57 +1,136 @@
-"""Take the pictures of the documentation from the page of a node that is starting: ``pictures.py URL [FOLDER]``.
+"""Take the pictures of the documentation from a demo that it starts itself: ``pictures.py [FOLDER] [demo's options]``.
 
-In: the address that ``tapeline demo`` prints.  Out: PNG files below docs/pictures.  Refuses nothing.
-Each picture waits for its moment of the day, so start it together with the demo.
+In: this checkout, Chromium.  Out: PNG files below docs/pictures, each of 256 colours.
+Refuses nothing. Each picture waits for a fact that stays (a minute that is over, tickers that are decided), never for a
+stage that may be gone before one has looked; the day is held to a pace at which its moments can be met.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-WAIT_MS = 300_000
+PACE = {"TAPELINE_REPLAY__SPEED": "120", "TAPELINE_WEB__PORT": "0", "TAPELINE_SCAN__SECOND_EVERY_MIN": "60"}
+"""Two market minutes a second; a closer look, as without one the scan's table has no options and companies."""
+PATIENCE_S = 1_200.0
+LOOK_S = 0.1
 SETTLE_MS = 900
+COLOURS = 256
+DECIDED = ("trading", "traded", "failed")
 
 
-def take(page: Page, folder: Path, name: str) -> None:
-    """Let transitions end, then save what is seen."""
-    page.wait_for_timeout(SETTLE_MS)
-    page.screenshot(path=folder / f"{name}.png")
-    print(folder / f"{name}.png")
+@contextmanager
+def demo(options: list[str]) -> Iterator[str]:
+    """Run a demo; yield the address of its page."""
+    command = [sys.executable, "-m", "tapeline.cli", "demo", "--exit", *options]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, env={**os.environ, **PACE}, stdin=subprocess.DEVNULL, stderr=pipe, text=True
+    ) as node:
+        assert node.stderr is not None
+        try:
+            url = next(line for line in node.stderr if line.startswith("page: ")).split()[1]
+            Thread(target=node.stderr.read, daemon=True).start()  # a pipe that nobody empties would stop the demo
+            yield url
+        finally:
+            node.terminate()
 
 
-def main(url: str, folder: Path) -> None:
-    """Follow the day and take a picture of each view."""
+class Camera:
+    """Pages of one node and the folder that their pictures go to."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+
+    def ask(self, path: str) -> Any:
+        """Return an answer of the node's API."""
+        with urllib.request.urlopen(f"{self.url}/api/{path}", timeout=30) as answer:
+            return json.load(answer)
+
+    def until(self, fact: Callable[[], bool]) -> None:
+        """Wait for a fact."""
+        ends = time.monotonic() + PATIENCE_S
+        while not fact():
+            if time.monotonic() > ends:
+                raise TimeoutError(f"the demo did not get there within {PATIENCE_S:.0f} s")
+            time.sleep(LOOK_S)
+
+    def until_minute(self, minute: int) -> None:
+        """Wait until so many minutes of the session are done."""
+        self.until(lambda: self.ask("status")["minutes_done"] >= minute)
+
+    def some_are_decided(self, least: int) -> bool:
+        """Tell whether so many tickers have been thought through, or the run is over."""
+        loop = self.ask("bot/loop-status")
+        stages = [ticker["stage"] for ticker in loop["tickers"]]
+        return sum(stage in DECIDED for stage in stages) >= least or ("skipped" in stages and not loop["running"])
+
+    def go(self, page: Page, view: str) -> None:
+        """Open a view and let it come to rest."""
+        page.goto(f"{self.url}/#/{view}")
+        page.wait_for_timeout(SETTLE_MS)
+
+    def take(self, page: Page, name: str) -> None:
+        """Save what is seen."""
+        path = self.folder / f"{name}.png"
+        page.screenshot(path=path)
+        with Image.open(path) as seen:
+            seen.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+        print(f"{path} {path.stat().st_size // 1000} kB")
+
+    def most_told(self) -> str:
+        """Return the symbol whose page shows most: a dossier, and fills if one of those has any."""
+        symbols: list[str] = [t["symbol"] for t in self.ask("bot/loop-status")["tickers"] if t["stage"] in DECIDED]
+        pages = {symbol: self.ask(f"symbols/{symbol}") for symbol in symbols}
+        return max(pages, key=lambda symbol: (len(pages[symbol]["deals"]), bool(pages[symbol]["dossier"])))
+
+
+def follow_the_day(camera: Camera, desk: Page, phone: Page) -> None:
+    """Take each picture at its moment."""
+    camera.go(desk, "loop")
+    camera.until(lambda: camera.some_are_decided(3))
+    camera.take(desk, "loop")
+    camera.until_minute(100)
+    for view in ("portfolio", "scan"):
+        camera.go(desk, view)
+        camera.take(desk, view)
+    for view in ("loop", "scan"):
+        camera.go(phone, view)
+        camera.take(phone, f"{view}-phone")
+    for page in (desk, phone):
+        camera.go(page, "map")
+    camera.until_minute(314)  # a quarter to three: two minutes before the low of the flash crash
+    camera.take(desk, "map")
+    camera.take(phone, "map-phone")
+    camera.until_minute(340)
+    camera.go(desk, f"symbol/{camera.most_told()}")
+    camera.take(desk, "symbol")
+
+
+def main(folder: Path, options: list[str]) -> None:
+    """Start a demo and take its pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as player:
+    with demo(options) as url, sync_playwright() as player:
         browser = player.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="dark")
+        desk = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="dark")
         phone = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="light")
-        page.goto(f"{url}/#/loop")
-        page.locator(".tickers li[data-stage='trading']").nth(2).wait_for(timeout=WAIT_MS)
-        page.screenshot(path=folder / "loop.png")
-        page.goto(f"{url}/#/portfolio")
-        page.locator(".time", has_text="12:").wait_for(timeout=WAIT_MS)
-        take(page, folder, "portfolio")
-        page.goto(f"{url}/#/scan")
-        take(page, folder, "scan")
-        page.goto(f"{url}/#/map")
-        page.locator(".time", has_text="14:4").wait_for(timeout=WAIT_MS)
-        take(page, folder, "map")
-        page.locator(".state[data-state='closed']").wait_for(timeout=WAIT_MS)
-        page.goto(f"{url}/#/loop")
-        symbol = page.locator(".tickers li[data-stage='traded']").first.get_attribute("data-symbol")
-        page.goto(f"{url}/#/symbol/{symbol}")
-        page.locator(".chart canvas").first.wait_for(timeout=WAIT_MS)
-        take(page, folder, "symbol")
-        for name in ("map", "loop"):
-            phone.goto(f"{url}/#/{name}")
-            take(phone, folder, f"{name}-phone")
+        follow_the_day(Camera(url, folder), desk, phone)
         browser.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2] if len(sys.argv) > 2 else "docs/pictures"))
+    named = sys.argv[1:2] if sys.argv[1:2] and not sys.argv[1].startswith("-") else []
+    main(Path(*named) if named else Path("docs/pictures"), sys.argv[1 + len(named) :])

@@ -1,12 +1,12 @@
 // A table that is sorted by its heads, narrowed by a word, and draws only the rows that are seen.
-// In: columns and rows. Out: a node. A column is {id, head, unit, title, n, low, wide, width, value(row), make(row), show(cell, row)}.
+// In: columns and rows. Out: a node. A column is {id, head, unit, title, n, low, wide, width, value(row), make(), show(cell, row)}.
 
 import { look, address, remember, remembered } from "./address.js";
-import { el, keyed, setText } from "./dom.js";
+import { el, setText } from "./dom.js";
 
 const MANY = 150; // rows, from which on only those that are seen are drawn
 const SPARE = 8; // rows beyond the seen ones
-const ROW_PX = 29; // until one has been measured
+const ROW_PX = 29; // as the style sheet has it for many
 
 const order = (a, b) => (typeof a === "string" || typeof b === "string" ? String(a).localeCompare(String(b)) : a - b);
 const known = (x) => x !== null && x !== undefined && !Number.isNaN(x) && x !== "";
@@ -14,7 +14,7 @@ const known = (x) => x !== null && x !== undefined && !Number.isNaN(x) && x !== 
 export class DataTable {
   /** `sort` is how it is sorted at first: a column's id, with '-' before it for the largest first. */
   constructor({ caption, columns, key, sort, text, kind = "" }) {
-    Object.assign(this, { key, text, columns, first: sort, rows: [], shown: [] });
+    Object.assign(this, { key, text, columns, first: sort, rows: [], shown: [], nodes: new Map(), drawing: 0 });
     const { sort: asked = sort, find = "" } = address().query;
     [this.sort, this.find] = [asked, find];
     this.head = el("tr");
@@ -37,7 +37,8 @@ export class DataTable {
   setColumns(columns) {
     if (columns.map(({ id }) => id).join() === this.columns.map(({ id }) => id).join()) return;
     this.columns = columns;
-    keyed(this.body, [], this.key);
+    this.nodes.clear();
+    this.body.replaceChildren();
     this.showHead();
   }
 
@@ -83,6 +84,7 @@ export class DataTable {
 
   show(rows) {
     this.rows = rows;
+    this.drawing += 1; // what is on show may read otherwise now
     const asked = this.find.toLowerCase();
     const kept = asked ? rows.filter((row) => this.text(row).toLowerCase().includes(asked)) : rows;
     this.shown = this.sorted(kept);
@@ -107,28 +109,59 @@ export class DataTable {
   }
 
   draw() {
-    const many = this.shown.length > MANY;
-    const high = (many && this.body.firstElementChild?.getBoundingClientRect().height) || ROW_PX;
-    const from = many ? Math.max(0, Math.min(Math.floor(this.node.scrollTop / high), this.shown.length - 1) - SPARE) : 0;
-    const to = many ? Math.min(this.shown.length, from + Math.ceil(this.node.clientHeight / high) + 2 * SPARE) : this.shown.length;
-    [from, this.shown.length - to].forEach((rows, at) => {
+    const [all, many] = [this.shown.length, this.shown.length > MANY];
+    const from = many ? Math.max(0, Math.min(Math.floor(this.node.scrollTop / ROW_PX), all - 1) - SPARE) : 0;
+    const to = many ? Math.min(all, from + Math.ceil(this.node.clientHeight / ROW_PX) + 2 * SPARE) : all;
+    [from, all - to].forEach((rows, at) => {
       this.gaps[at].hidden = !rows;
-      this.gaps[at].firstChild.firstChild.style.height = `${rows * high}px`;
+      this.gaps[at].firstChild.firstChild.style.height = `${rows * ROW_PX}px`;
     });
-    let nth = from + 1;
-    keyed(this.body, this.shown.slice(from, to), this.key, (row) => this.makeRow(row), (node, row) => {
-      nth += 1;
-      node.setAttribute("aria-rowindex", String(nth));
-      this.columns.forEach((column, at) => column.show(node.children[at], row));
-    });
+    this.place(from, to);
   }
 
-  makeRow(row) {
+  /** Show the rows `from` to `to`: a row keeps its node while it is seen, and those that left serve who came. */
+  place(from, to) {
+    const seen = this.shown.slice(from, to);
+    const keys = new Set(seen.map(this.key));
+    const free = [...this.nodes].filter(([key]) => !keys.has(key));
+    for (const [key] of free) this.nodes.delete(key);
+    let next = this.body.firstChild;
+    seen.forEach((row, at) => {
+      const key = this.key(row);
+      let node = this.nodes.get(key);
+      if (!node) {
+        node = free.pop()?.[1] ?? this.makeRow();
+        node.drawn = 0;
+        this.nodes.set(key, node);
+      }
+      if (node === next) next = next.nextSibling;
+      else this.body.insertBefore(node, next);
+      this.showRow(node, row, from + at);
+    });
+    for (const [, node] of free) node.remove();
+  }
+
+  showRow(node, row, nth) {
+    if (node.nth !== nth) node.setAttribute("aria-rowindex", String(nth + 2)); // counted from one, after the heads
+    node.nth = nth;
+    if (node.drawn === this.drawing) return;
+    node.drawn = this.drawing;
+    this.columns.forEach((column, at) => column.show(node.children[at], row));
+  }
+
+  makeRow() {
     return el("tr", {}, this.columns.map((column) => {
       const props = { class: this.kinds(column) };
-      return column.rowHead ? el("th", { ...props, scope: "row" }, column.make?.(row)) : el("td", props, column.make?.(row));
+      return column.rowHead ? el("th", { ...props, scope: "row" }, column.make?.()) : el("td", props, column.make?.());
     }));
   }
+}
+
+/** Lead a link to a symbol, or to another than before. */
+export function showLink(link, symbol) {
+  if (link.textContent === symbol) return;
+  link.textContent = symbol;
+  link.setAttribute("href", `#/symbol/${encodeURIComponent(symbol)}`);
 }
 
 /** Write a number into a cell; a missing one is a dash that says why when it is pointed at. */

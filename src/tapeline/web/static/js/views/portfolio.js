@@ -2,7 +2,7 @@
 
 import { colour, el, fill, keyed, onTheme, setText } from "../dom.js";
 import * as f from "../format.js";
-import { DataTable, put } from "../table.js";
+import { DataTable, put, showLink } from "../table.js";
 import { empty, figure, label, panel, symbolLink } from "./parts.js";
 
 const SHOWN = 200;
@@ -10,7 +10,7 @@ const SAY_MS = 4000; // between two sentences to who cannot see the fills arrive
 const SILENT = "It has no price yet.";
 
 const COLUMNS = [
-  { id: "symbol", head: "Symbol", rowHead: true, value: (row) => row.symbol, make: (row) => symbolLink(row.symbol), show: () => {} },
+  { id: "symbol", head: "Symbol", rowHead: true, value: (row) => row.symbol, make: () => symbolLink(""), show: (cell, row) => showLink(cell.firstChild, row.symbol) },
   { id: "shares", head: "Shares", n: true, value: (row) => row.qty, show: (cell, row) => put(cell, f.qty(row.qty)) },
   { id: "cost", head: "Cost", unit: "$ each", title: "What one cost on average, fees aside", n: true, value: (row) => row.avg_price, show: (cell, row) => put(cell, f.price(row.avg_price)) },
   { id: "price", head: "Price", unit: "$", n: true, value: (row) => row.price, show: (cell, row) => put(cell, f.price(row.price), { why: SILENT }) },

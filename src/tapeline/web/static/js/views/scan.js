@@ -2,7 +2,7 @@
 
 import { el, fill, setText } from "../dom.js";
 import * as f from "../format.js";
-import { DataTable, put } from "../table.js";
+import { DataTable, put, showLink } from "../table.js";
 import { empty, label, symbolLink, waiting } from "./parts.js";
 
 const HUES = 8;
@@ -25,7 +25,7 @@ export function scanView(store) {
 
   const columns = [
     { id: "rank", head: "Rank", title: "Place in the last scan, and how far it has moved since the scan before", n: true, low: true, width: "62px", value: (row) => row.rank, make: () => [el("small", { class: "moved" }), el("span")], show: showRank },
-    { id: "symbol", head: "Symbol", rowHead: true, width: "76px", value: (row) => row.symbol, make: (row) => [symbolLink(row.symbol), el("small", { class: "new" })], show: showSymbol },
+    { id: "symbol", head: "Symbol", rowHead: true, width: "76px", value: (row) => row.symbol, make: () => [symbolLink(""), el("small", { class: "new" })], show: showSymbol },
     { id: "score", head: "Score", title: "The sum of the bars: each factor's place among all symbols times its weight", kind: "strong", n: true, width: "74px", value: (row) => row.score, show: (cell, row) => put(cell, f.signed(row.score, 3)) },
     { id: "price", head: "Price", unit: "$", n: true, width: "82px", value: (row) => row.price, show: (cell, row) => put(cell, f.price(row.price), { why: "It has not traded today." }) },
     { id: "stop", head: "Stop", unit: "$", title: `Stop ${LEVELS}`, n: true, wide: true, width: "78px", kind: "dim", value: (row) => row.stop, show: (cell, row) => put(cell, f.price(row.stop), { why: "Its average true range is not known." }) },
@@ -46,6 +46,7 @@ export function scanView(store) {
   }
 
   function showSymbol(cell, row) {
+    showLink(cell.firstChild, row.symbol);
     setText(cell.lastChild, row.is_new ? "new" : "");
     cell.title = [row.sector, row.is_new ? "new since the last scan" : ""].filter(Boolean).join("; ");
   }

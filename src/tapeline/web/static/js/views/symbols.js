@@ -2,20 +2,20 @@
 
 import { el, fill, setText } from "../dom.js";
 import * as f from "../format.js";
-import { DataTable, put } from "../table.js";
+import { DataTable, put, showLink } from "../table.js";
 import { sectorOf } from "../tilemap.js";
 import { label, symbolLink, waiting } from "./parts.js";
 
 const SILENT = "It has not traded today, as far as is known.";
 
 const COLUMNS = [
-  { id: "symbol", head: "Symbol", rowHead: true, width: "92px", value: (row) => row.symbol, make: (row) => symbolLink(row.symbol), show: () => {} },
+  { id: "symbol", head: "Symbol", rowHead: true, width: "92px", value: (row) => row.symbol, make: () => symbolLink(""), show: (cell, row) => showLink(cell.firstChild, row.symbol) },
   { id: "name", head: "Company", wide: true, value: (row) => row.name, show: (cell, row) => put(cell, row.name || f.NONE, { why: "The vendor does not name it.", title: row.name }) },
   { id: "sector", head: "Sector", wide: true, width: "210px", kind: "dim", value: (row) => row.sector, show: (cell, row) => put(cell, row.sector || f.NONE, { why: "Its sector is not known." }) },
   { id: "price", head: "Price", unit: "$", n: true, width: "104px", value: (row) => row.price, show: (cell, row) => put(cell, f.price(row.price), { why: SILENT }) },
   { id: "change", head: "Change", unit: "%", title: "Since the previous close", n: true, width: "96px", value: (row) => row.change_pct, show: showChange },
   { id: "traded", head: "Traded", unit: "$ today", title: "Price times shares since the open", n: true, width: "104px", value: (row) => row.dollar_volume, show: (cell, row) => put(cell, f.compact(row.dollar_volume), { why: SILENT, title: f.money(row.dollar_volume, 0) }) },
-  { id: "data", head: "Data", title: "Where its numbers come from", wide: true, width: "110px", value: (row) => row.label, make: (row) => label(row.label), show: showLabel },
+  { id: "data", head: "Data", title: "Where its numbers come from", wide: true, width: "110px", value: (row) => row.label, show: showLabel },
 ];
 
 export function symbolsView(store) {
