@@ -26,6 +26,7 @@ from tapeline.core.errors import ConfigError, StoreError, Unavailable
 from tapeline.streams.access import pool_for, refusal
 from tapeline.streams.address import Address
 from tapeline.streams.replies import RawArrays
+from tapeline.streams.requests import packed
 from tapeline.streams.survey import KEEPALIVE, Survey, online_replicas, survey_of, syncing_replicas
 
 LEARN_EVERY_S = 5.0
@@ -65,6 +66,7 @@ class Node:
     """
 
     def __init__(self, pool: ConnectionPool) -> None:
+        pool.connection_class = packed(pool.connection_class)
         options = {**pool.connection_kwargs, "connection_class": pool.connection_class}
         self.client = Redis(connection_pool=pool)
         self.reader = Redis(connection_pool=ConnectionPool(**options, parser_class=RawArrays))
