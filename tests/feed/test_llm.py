@@ -252,12 +252,19 @@ def test_an_answer_without_choices_is_refused() -> None:
 
 
 @given(st.text(max_size=300), st.sampled_from(["stop", "length", None]))
-def test_any_text_is_an_answer_in_bounds_or_refused(text: str, reason: str | None) -> None:
-    try:
-        opinion = read_answer(completion(text, reason), Opinion)
-    except BadMessage:
-        return
-    assert -100 <= opinion.stance_pct <= 100
+def test_any_text_that_is_no_answer_is_refused(text: str, reason: str | None) -> None:
+    with pytest.raises(BadMessage):
+        read_answer(completion(text, reason), Opinion)
+
+
+@given(st.text(st.characters(exclude_characters="{}[]"), max_size=9), st.text(min_size=1, max_size=50), st.integers())
+def test_an_answer_is_taken_within_its_bounds_and_refused_beyond(around: str, words: str, stance_pct: int) -> None:
+    said = completion(around + json.dumps({"words": words, "stance_pct": stance_pct}) + around)
+    if len(words) <= 40 and -100 <= stance_pct <= 100:
+        assert read_answer(said, Opinion) == Opinion(words, stance_pct)
+    else:
+        with pytest.raises(BadMessage):
+            read_answer(said, Opinion)
 
 
 @given(st.text(max_size=200), st.text(max_size=200))

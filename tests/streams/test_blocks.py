@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.streams.toys import frame_of
 
@@ -47,6 +47,7 @@ entries = st.fixed_dictionaries(
 
 
 @given(st.lists(entries, max_size=6))
+@example([TICK | {b"exchange_timestamp": b"1890000000"}])
 def test_a_block_says_what_each_entry_says_alone(said: list[Fields]) -> None:
     block = block_of(said)
     assert [block.fields(i) for i in range(len(block))] == said

@@ -98,9 +98,17 @@ def test_event_times_outside_the_markets_days_are_refused(moment_ns: int) -> Non
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_frame_or_a_bad_message(payload: bytes) -> None:
-    with suppress(BadMessage):
-        assert isinstance(frames.decode(payload), BarFrame)
+def test_bytes_that_are_no_frame_are_refused(payload: bytes) -> None:
+    with pytest.raises(BadMessage):
+        frames.decode(payload)
+
+
+@given(st.integers(0, 1_000), st.integers(0, 255))
+def test_a_damaged_byte_is_refused_or_stays_in_its_place(at: int, byte: int) -> None:
+    payload = bytearray(frames.encode(frame_of(0)))
+    payload[at % len(payload)] = byte
+    with suppress(BadMessage):  # any other error is one
+        assert len(frames.decode(bytes(payload)).event_ns) == len(frame_of(0).event_ns)
 
 
 def test_a_pack_comes_back_and_rubbish_does_not() -> None:
