@@ -61,6 +61,14 @@ def test_kill_9_of_the_parent_takes_child_and_grandchild_along(tmp_path: Path) -
     assert all(_ended(pid) for pid in pids)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the child")
+def test_kill_9_of_the_guard_ends_the_child_too() -> None:
+    with spawn(["sh", "-c", "echo $$; exec sleep 1000"], name="sleeper", pipe_stdout=True) as child:
+        pid = int(child.read_line(10))
+        os.kill(child.pid, signal.SIGKILL)
+        assert _ended(pid)
+
+
 def test_a_child_that_ends_early_is_an_error_with_its_last_words(tmp_path: Path) -> None:
     log = tmp_path / "child.log"
     argv = ["sh", "-c", "echo no such market >&2; exit 3"]

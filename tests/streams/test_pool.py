@@ -62,7 +62,7 @@ def worker_pid(pool: StreamProcessor) -> int:
 
 @pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the worker by /proc")
-def test_a_pool_works_replaces_who_is_killed_and_gives_its_lanes_back(address: str) -> None:
+def test_a_pool_works_replaces_who_is_killed_with_or_by_its_guard_and_gives_its_lanes_back(address: str) -> None:
     client = Redis.from_url(address, protocol=2)
     with start_stream_processor(address, 1, 10) as pool:
         goes_through(address, client, 5.0)
@@ -72,6 +72,12 @@ def test_a_pool_works_replaces_who_is_killed_and_gives_its_lanes_back(address: s
         pool.check()
         assert pool.workers[0] is not first
         goes_through(address, client, 6.0)
+        second, orphan = pool.workers[0], worker_pid(pool)
+        os.kill(second.pid, signal.SIGKILL)  # its guard: nobody is left to end it
+        until(lambda: not Path(f"/proc/{orphan}").exists())
+        until(lambda: second.poll() is not None)
+        pool.check()
+        goes_through(address, client, 7.0)
     assert [child.poll() for child in pool.workers] == [0]
     assert client.get(keys.lease(0)) is None
     client.close()

@@ -2,18 +2,24 @@
 
 Run as ``python -I -S guard.py DRAIN_S -- ARGV...`` with a pipe from the parent as standard input. When the pipe closes
 (the parent ended, also by ``kill -9``) or a SIGTERM comes, the child gets a SIGTERM, and a SIGKILL ``DRAIN_S`` seconds
-later. When the child ends first, the guard ends with its exit code. Imports the standard library only, so that it
-starts in milliseconds.
+later. When the child ends first, the guard ends with its exit code. When the guard itself is killed, the kernel (of
+Linux; nobody elsewhere) sends the child the SIGTERM. Imports the standard library only, so that it starts in
+milliseconds.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+
+_PR_SET_PDEATHSIG = 1
+"""From the kernel's <linux/prctl.h>: the signal that a process gets when its parent ends."""
 
 
 def main(argv: list[str]) -> int:
@@ -25,7 +31,12 @@ def main(argv: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_tie_to_us(),  # noqa: PLW1509  # no thread runs here, so the child inherits no taken lock
+        )
     except OSError as error:
         print(f"cannot start {command[0]}: {error.strerror}", file=sys.stderr)
         return 127
@@ -43,6 +54,20 @@ def main(argv: list[str]) -> int:
             _signal_group(child.pid, signal.SIGTERM)
     _signal_group(child.pid, signal.SIGKILL)  # whatever the child itself has left behind
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+def _tie_to_us() -> Callable[[], None] | None:
+    """Return what a child calls before it begins, so that it gets a SIGTERM when this process is killed."""
+    if sys.platform != "linux":
+        return None
+    prctl, us = ctypes.CDLL(None).prctl, os.getpid()
+
+    def tie() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != us:  # killed in between
+            os._exit(1)
+
+    return tie
 
 
 def _signal_group(pid: int, number: int) -> None:
