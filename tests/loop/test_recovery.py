@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
+from msgspec.structs import replace
 from tests.loop.town import (
     BEFORE,
     CALENDAR,
@@ -25,9 +26,9 @@ from tests.loop.town import (
     run,
 )
 
-from tapeline.core.types import BarFrame, Fill, Order
+from tapeline.core.types import BarFrame, CycleRecord, Fill, Order
 from tapeline.loop.desk import Book, Desk
-from tapeline.loop.session import run_minute, run_session
+from tapeline.loop.session import make_up, run_minute, run_session
 from tapeline.store import queries
 from tapeline.streams.lanes import Publisher
 from tapeline.trade.portfolio import fold
@@ -77,7 +78,18 @@ N_KILLS = 6
 """Drawn from as many equal parts of the day; a sweep over every wait takes a minute."""
 
 
-def test_a_kill_at_any_await_loses_and_doubles_no_bar(tmp_path: Path, kept: Kept) -> None:
+def decisions(kept: Kept) -> list[tuple[int, tuple[str, ...], tuple[str, ...]]]:
+    """Return what was decided when, as ids of signals and orders; the moments within a minute may differ."""
+    ids = [
+        (record.as_of_ns, [signal.signal_id for signal in record.signals], [order.order_id for order in record.orders])
+        for record in kept.cycles
+    ]
+    booked = [event.order_id for event in kept.ledger if isinstance(event, Order) and event.created_ns >= OPEN_NS]
+    assert booked == [order_id for _, _, orders in ids for order_id in orders]
+    return [(as_of_ns, tuple(signals), tuple(orders)) for as_of_ns, signals, orders in ids]
+
+
+def test_a_kill_at_any_await_loses_and_doubles_no_bar_and_no_decision(tmp_path: Path, kept: Kept) -> None:
     (tmp_path / "undisturbed").mkdir()
     waits = run(lambda: killed_at(Town(tmp_path / "undisturbed"), 0))
     assert waits > 100
@@ -92,6 +104,7 @@ def test_a_kill_at_any_await_loses_and_doubles_no_bar(tmp_path: Path, kept: Kept
         assert book.portfolio == fold(CONFIG.trade.initial_cash, healed.ledger), f"killed at wait {kill_at}"
         fills = [event.fill_id for event in healed.ledger if isinstance(event, Fill)]
         assert len(fills) == len(set(fills))
+        assert decisions(healed) == decisions(kept), f"killed at wait {kill_at}"
 
 
 def test_a_node_that_died_after_its_last_poll_keeps_what_the_workers_closed(tmp_path: Path) -> None:
@@ -134,6 +147,94 @@ def test_a_start_into_a_silent_vendor_does_not_wait_for_what_is_kept_already(tmp
 
 def _minutes_are_silent_until(until_ns: int) -> Callable[[str, Any, int], bool]:
     return lambda _path, params, now_ns: params.get("timeframe") == "1Min" and now_ns < until_ns
+
+
+SCAN_MINUTE = 5
+"""Here CCC is bought."""
+
+
+async def cut_off(town: Town, *, is_told: bool) -> None:
+    """Live through the minutes before ``SCAN_MINUTE``, and die in it: before its poll, or after its bars were told."""
+    async with town.desk() as desk:
+        book = await town.open_book(desk)
+        for minute in range(1, SCAN_MINUTE + is_told):
+            end_ns = OPEN_NS + minute * MINUTE_NS
+            await desk.clock.sleep_until(end_ns + DELAY_NS)
+            if minute < SCAN_MINUTE:
+                await run_minute(desk, book, end_ns)
+            else:
+                await book.intake.polled(await book.poller.cycle(end_ns), book.poller.watermarks())
+
+
+@pytest.mark.parametrize(
+    ("is_told", "away_s"),
+    [(True, 20.0), (True, -1e6), (False, 75.0)],
+    ids=["bars told", "bars told, and the clock begins anew", "not polled"],
+)
+def test_the_minute_that_a_kill_cut_off_is_decided_at_once_and_each_order_is_given_once(
+    tmp_path: Path, kept: Kept, is_told: bool, away_s: float
+) -> None:
+    town = Town(tmp_path)
+
+    async def main() -> tuple[Book, Kept]:
+        await cut_off(town, is_told=is_told)
+        town.now_ns = max(BEFORE.close_ns, town.now_ns + round(away_s * 1e9))
+        return await day_in(town)
+
+    book, healed = run(main)
+    assert decisions(healed) == decisions(kept)
+    (bought,) = [event for event in healed.ledger if isinstance(event, Order) and event.symbol == "CCC"]
+    due_ns = OPEN_NS + SCAN_MINUTE * MINUTE_NS + DELAY_NS
+    assert due_ns <= bought.created_ns < due_ns + MINUTE_NS
+    assert healed.rows() == kept.rows()
+    assert book.portfolio == fold(CONFIG.trade.initial_cash, healed.ledger)
+
+
+def test_a_minute_that_has_had_another_after_it_is_not_decided_on_but_the_newest_one_is_at_once(
+    tmp_path: Path, kept: Kept
+) -> None:
+    town = Town(tmp_path)
+    newest_ns = OPEN_NS + (SCAN_MINUTE + 2) * MINUTE_NS
+
+    async def main() -> tuple[Book, Kept, CycleRecord | None]:
+        await cut_off(town, is_told=True)
+        town.now_ns = newest_ns + DELAY_NS + MINUTE_NS // 4
+        async with town.desk() as desk:
+            record = await make_up(desk, await town.open_book(desk), DELAY_NS)
+            assert desk.clock.now_ns() < newest_ns + DELAY_NS + MINUTE_NS
+        return *await day_in(town), record
+
+    _, healed, record = run(main)
+    assert record is not None
+    assert record.as_of_ns == newest_ns
+    assert OPEN_NS + SCAN_MINUTE * MINUTE_NS not in {cycle.as_of_ns for cycle in healed.cycles}
+    assert healed.rows() == kept.rows()
+
+
+def test_who_was_away_for_longer_than_a_poll_catches_up_decides_on_nothing_at_the_start(tmp_path: Path) -> None:
+    town = Town(tmp_path, config=replace(CONFIG, feed=replace(CONFIG.feed, max_catch_up_min=3)))
+
+    async def main() -> CycleRecord | None:
+        await cut_off(town, is_told=True)
+        town.now_ns += 4 * MINUTE_NS
+        async with town.desk() as desk:
+            return await make_up(desk, await town.open_book(desk), DELAY_NS)
+
+    assert run(main) is None
+
+
+def test_a_minute_that_was_decided_on_is_not_decided_on_again(tmp_path: Path, kept: Kept) -> None:
+    town = Town(tmp_path)
+
+    async def main() -> tuple[Kept, CycleRecord | None]:
+        await first_minutes(town, SCAN_MINUTE)
+        async with town.desk() as desk:
+            record = await make_up(desk, await town.open_book(desk), DELAY_NS)
+        return (await day_in(town))[1], record
+
+    healed, record = run(main)
+    assert record is None
+    assert decisions(healed) == decisions(kept)
 
 
 def test_a_replay_that_is_started_again_goes_on_where_it_ended(tmp_path: Path) -> None:

@@ -161,6 +161,8 @@ class Book:
         What the last poll found that a person should look at; empty when all is well.
     told_ns
         How far time has come in the lanes; 0 in fresh ones. A frame that takes it no further closes no minute.
+    decided_ns
+        As of when an earlier life last kept a decision; 0 when none did. Those that did nothing are not kept.
     sources, broker
         Who has opinions, and who works the orders.
     scans
@@ -194,6 +196,7 @@ class Book:
     broker: Broker
     scans: Scans
     tally: Tally = field(default_factory=Tally)
+    decided_ns: int = 0
     unsaved: list[tuple[BarFrame, ...]] = field(default_factory=list)
     has_run: bool = False
     arrived: list[DossierRecord] = field(default_factory=list)

@@ -29,6 +29,7 @@ async def recall(journal: Journal, book: Book, every_min: int) -> None:
     book.deals, book.signals = await read_deals(journal, open_ns)
     book.curve = _curve([mark for _, mark in await journal.read(queries.marks)], book)
     decided_ns = await journal.read(queries.last_cycle_ns) or 0
+    book.decided_ns = decided_ns
     for kept in await journal.read(lambda connection: queries.dossiers(connection, open_ns)):
         if kept.ready_ns > decided_ns:
             book.arrived.append(kept)

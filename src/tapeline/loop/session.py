@@ -44,7 +44,7 @@ async def run_session(desk: Desk, book: Book, on_minute: OnMinute, board: Board 
 
     A replay that is started again goes on after what is covered: its clock has begun anew, the lanes have not. A run
     from discovery to trade that has not ended by the close is given up then. ``board`` shows all of it. A minute whose
-    bars are covered and whose decision a kill cut off is over: it is the next one that is decided on.
+    decision a kill cut off is decided on first, as long as it is the newest one.
     """
     board = board or Board(desk.config)
     async with anyio.create_task_group() as group:
@@ -69,6 +69,16 @@ async def run_session(desk: Desk, book: Book, on_minute: OnMinute, board: Board 
 async def _live(desk: Desk, book: Book, runs: Runs, closer: CloserLooks, board: Board, on_minute: OnMinute) -> None:
     """Do the minutes of the session, and the runs beside them."""
     session, delay_ns = book.session, round(desk.config.feed.publish_delay_s * NS_PER_S)
+
+    async def tell(record: CycleRecord, minute_end_ns: int) -> None:
+        await runs.after_minute(record)
+        closer.after_minute(record.as_of_ns)
+        done = (min(minute_end_ns, session.close_ns) - session.open_ns) // (MINUTE_S * NS_PER_S)
+        board.show_minute(done)
+        on_minute(done, session.minutes, f"{book.tally.signals} signals, {book.tally.fills} fills")
+
+    if (late := await make_up(desk, book, delay_ns)) is not None:
+        await tell(late, late.as_of_ns)
     while book.poller.covered_ns < session.close_ns:
         moment_ns = book.poller.next_poll_ns(max(desk.clock.now_ns(), book.poller.covered_ns + delay_ns))
         if moment_ns > session.close_ns + CLOSING_NS:
@@ -76,12 +86,36 @@ async def _live(desk: Desk, book: Book, runs: Runs, closer: CloserLooks, board: 
         await _read_again(desk, book, moment_ns)
         await desk.clock.sleep_until(moment_ns)
         runs.hand_over()
-        record = await run_minute(desk, book, moment_ns - delay_ns)
-        await runs.after_minute(record)
-        closer.after_minute(record.as_of_ns)
-        done = (min(moment_ns - delay_ns, session.close_ns) - session.open_ns) // (MINUTE_S * NS_PER_S)
-        board.show_minute(done)
-        on_minute(done, session.minutes, f"{book.tally.signals} signals, {book.tally.fills} fills")
+        await tell(await run_minute(desk, book, moment_ns - delay_ns), moment_ns - delay_ns)
+
+
+async def make_up(desk: Desk, book: Book, delay_ns: int) -> CycleRecord | None:
+    """Decide at once on the newest minute when an earlier life did not come to it; return the record, None if it did.
+
+    In: the book as it was opened.   Out: the newest minute that is out, and no older one: what had another minute
+    after it is too old to be traded. One whose bars are all in the lanes is decided on without a poll.
+    Repeats nothing: a decision that did anything is in the journal, and one that did nothing does nothing again.
+    """
+    session, poller, told_ns = book.session, book.poller, book.told_ns
+    is_open = session.open_ns < told_ns <= session.close_ns
+    if is_open:  # a replay's clock has begun anew, before what is told
+        await desk.clock.sleep_until(told_ns + delay_ns)
+    newest_ns, next_ns = 0, poller.next_poll_ns(poller.covered_ns + delay_ns)
+    while next_ns <= min(desk.clock.now_ns(), session.close_ns + delay_ns):
+        newest_ns, next_ns = next_ns - delay_ns, poller.next_poll_ns(next_ns)
+    if newest_ns:
+        reach_ns = desk.config.feed.max_catch_up_min * MINUTE_S * NS_PER_S
+        is_near = newest_ns - poller.covered_ns <= reach_ns  # else the polls to come work through what was missed
+        return await run_minute(desk, book, newest_ns) if is_near else None
+    if not is_open or book.decided_ns >= told_ns or await _is_beyond(desk, book, told_ns):
+        return None
+    return await _decide_on(desk, book, await _rest(desk, book), told_ns)
+
+
+async def _is_beyond(desk: Desk, book: Book, told_ns: int) -> bool:
+    """Return whether some lane was told of a later minute: then all before it was decided on."""
+    marks = [await desk.store.watermark(lane) for lane in book.closed.offsets]
+    return any(mark is not None and mark > told_ns for mark in marks)
 
 
 async def _read_again(desk: Desk, book: Book, until_ns: int) -> None:
@@ -110,6 +144,11 @@ async def run_minute(desk: Desk, book: Book, minute_end_ns: int) -> CycleRecord:
     if as_of_ns > book.told_ns:  # else the workers may have nothing to say to it, as when nobody answered the poll
         closed = await book.closed.read_until(as_of_ns)
         book.told_ns = as_of_ns
+    return await _decide_on(desk, book, closed, as_of_ns)
+
+
+async def _decide_on(desk: Desk, book: Book, closed: list[ClosedBatch], as_of_ns: int) -> CycleRecord:
+    """Take what was closed by ``as_of_ns``, decide, and book both; return the record of the decision."""
     before = book.portfolio
     minutes = _minute_bars(closed, as_of_ns)
     settled = await _take(book, closed, minutes, as_of_ns)
