@@ -17,6 +17,7 @@ export class Candles {
     this.volume = this.chart.addSeries(HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
     this.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
     this.marks = createSeriesMarkers(this.bars, []);
+    box.querySelector("#tv-attr-logo")?.setAttribute("aria-label", "TradingView, who made this chart");
     this.theme();
   }
 

@@ -35,7 +35,8 @@ export class DataTable {
 
   /** Show other columns, when they are others. */
   setColumns(columns) {
-    if (columns.map(({ id }) => id).join() === this.columns.map(({ id }) => id).join()) return;
+    const names = (list) => list.map(({ id, unit }) => `${id} ${unit}`).join();
+    if (names(columns) === names(this.columns)) return;
     this.columns = columns;
     this.nodes.clear();
     this.body.replaceChildren();
@@ -124,7 +125,10 @@ export class DataTable {
     const seen = this.shown.slice(from, to);
     const keys = new Set(seen.map(this.key));
     const free = [...this.nodes].filter(([key]) => !keys.has(key));
-    for (const [key] of free) this.nodes.delete(key);
+    for (const [key, node] of free) {
+      node.remove();
+      this.nodes.delete(key);
+    }
     let next = this.body.firstChild;
     seen.forEach((row, at) => {
       const key = this.key(row);
@@ -138,7 +142,6 @@ export class DataTable {
       else this.body.insertBefore(node, next);
       this.showRow(node, row, from + at);
     });
-    for (const [, node] of free) node.remove();
   }
 
   showRow(node, row, nth) {

@@ -27,6 +27,8 @@ export function loopView(store) {
   const head = el("div", { class: "loophead" }, el("h1", {}, "From discovery to trade"), runButton(store), counters);
   const node = el("div", { class: "loopview" }, head, el("div", { class: "columns" }, run, panel("Log", "the market's time", log)));
 
+  showCounters({ counters: { discovered: null, collected: null, analyzed: null, traded: null } }); // takes the place until the node answers
+
   function update(name) {
     if (!["all", "loop", "status"].includes(name)) return;
     const loop = store.parts.loop;

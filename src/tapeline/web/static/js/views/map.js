@@ -67,7 +67,7 @@ export function mapView(store) {
     const rows = [...groups.values()].sort((a, b) => b.volume - a.volume);
     const make = ({ name }) => {
       const pick = () => ((only = only === name ? null : name), update("market"));
-      return el("li", {}, el("button", { type: "button", title: "Show this sector alone", on: { click: pick } }, el("span", { class: "name" }, name), el("span", { class: "spark" }, el("i")), el("span", { class: "value" })));
+      return el("li", {}, el("button", { type: "button", title: "Show this sector alone", on: { click: pick } }, el("span", { class: "name", title: name }, name), el("span", { class: "spark" }, el("i")), el("span", { class: "value" })));
     };
     keyed(sectors, rows, (row) => row.name, make, (node, row) => {
       const change = row.weight ? row.moved / row.weight : null;

@@ -42,6 +42,7 @@ export function portfolioView(store) {
   const node = el("div", { class: "portfolioview" }, el("h1", { class: "quiet" }, "Portfolio"), figures,
     el("div", { class: "columns" },
       el("div", {}, equity, held), filled), spoken);
+  fill(figures, ["Equity", "Since the open", "Cash", "Invested", "Positions", "Fills"].map((name) => figure(name, f.NONE, "", "Asking the node …")));
   let plot = null;
   let known = null;
   let saidAt = -Infinity;

@@ -82,7 +82,7 @@ export function scanView(store) {
     scale.minus = Math.max(...rows.map((row) => side(row, -1)), 0);
     table.body.style.setProperty("--minus", `${(100 * scale.minus) / (scale.minus + scale.plus)}%`);
     const looked = rows.some((row) => Object.keys(row.second ?? {}).length);
-    table.setColumns([...columns, ...Object.keys(rows[0].models ?? {}).map(modelColumn), ...(looked ? [option, company] : []), made]);
+    table.setColumns([...columns, ...Object.keys(rows[0].models ?? {}).map(modelColumn), ...(looked ? [labelled(option, rows), labelled(company, rows)] : []), made]);
     table.show(rows);
     fill(legend, order.map((factor) => el("span", {}, el("i", { class: hue(factor) }), named(factor))));
   }
@@ -97,7 +97,7 @@ const named = (factor) => (isModel(factor) ? `models' ${f.foretold(factor).head}
 function modelColumn(target) {
   const { head, unit, title, show } = f.foretold(target);
   const value = (row) => row.models?.[target];
-  return { id: target, head, unit, title, n: true, wide: true, width: "98px", value, show: (cell, row) => put(cell, show(value(row)), { why: "The models abstain on it: too little of what they look at is known." }) };
+  return { id: target, head, unit, title, n: true, wide: true, width: "92px", value, show: (cell, row) => put(cell, show(value(row)), { why: "The models abstain on it: too little of what they look at is known." }) };
 }
 
 const option = {
@@ -112,7 +112,7 @@ const option = {
 };
 
 const company = {
-  id: "company", head: "P/E", title: "Price by a year's earnings, and what the company is worth", n: true, wide: true, width: "78px",
+  id: "company", head: "P/E", title: "Price by a year's earnings, and what the company is worth", n: true, wide: true, width: "74px",
   value: (row) => row.second?.pe_ratio, make: () => [el("span"), el("small")],
   show(cell, { second }) {
     setText(cell.firstChild, f.num(second?.pe_ratio, 1));
@@ -120,6 +120,12 @@ const company = {
     cell.title = second?.company_note ?? "";
   },
 };
+
+/** A column of the closer look with where its numbers come from: the notes of its rows say it. */
+function labelled(column, rows) {
+  const made = rows.some((row) => /\bsimulated\b/.test(row.second?.[`${column.id}_note`] ?? ""));
+  return { ...column, unit: made ? "simulated" : "" };
+}
 
 const side = (row, sign) => row.contributions.reduce((sum, [, points]) => sum + Math.max(0, sign * points), 0);
 

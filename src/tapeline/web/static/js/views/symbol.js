@@ -11,7 +11,7 @@ const REST_MS = 800;
 
 export function symbolView(store, symbol) {
   const head = el("div", { class: "symbolhead" });
-  const box = el("div", { class: "chart", role: "img", "aria-label": `Candles of ${symbol}` });
+  const box = el("div", { class: "chart", role: "group", "aria-label": `Candles of ${symbol}` });
   const origin = el("span");
   const kinds = el("div", { class: "switch", role: "group", "aria-label": "Length of a bar" });
   const lines = el("div", { class: "switch lines", role: "group", "aria-label": "Indicators" });
@@ -78,14 +78,14 @@ export function symbolView(store, symbol) {
     try {
       page = await ask(`/api/symbols/${encodeURIComponent(symbol)}`);
       if (gone.yes) return;
-      columns.hidden = false; // first, as the chart takes its size from it
+      showHead();
+      columns.hidden = false; // before the chart, which takes its size from it
       if (!candles) {
         const { Candles } = await import("../candles.js");
         if (gone.yes) return;
         for (const name of Object.keys(page.indicators).slice(0, 2)) chosen.add(name);
         candles = new Candles(box);
       }
-      showHead();
       showChart();
       showSide();
       const before = thought.querySelector("details")?.open ?? false;
