@@ -1,6 +1,8 @@
 # Everything a newcomer needs; each target does its own set-up. No root, no key, no server.
 SHELL := /bin/bash
 BIN := .venv/bin
+# Many containers forbid to keep compiled modules, so that every process compiles everything again; `clean` removes ours.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test setup check bench clean dev chaos simulate
 
 help: ## show this list

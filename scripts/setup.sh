@@ -6,6 +6,7 @@
 # Does nothing when the environment already fits the lock.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+unset PYTHONDONTWRITEBYTECODE  # else nothing that is compiled here is kept, and every later process compiles it again
 kind=${1:-run}
 case "$kind" in
   run) lock=requirements.lock ;;
