@@ -10,6 +10,7 @@ import pytest
 from tests.cli.shell import Shell
 
 from tapeline.cli import status
+from tapeline.core.config import Config, StreamsConfig
 from tapeline.core.home import Home, NodeNote
 from tapeline.streams.store import LaneProgress
 from tapeline.streams.witness import Loss
@@ -31,19 +32,24 @@ LANE = LaneProgress(
 LOSS = Loss("lane-0", "8-0", "7-0", "6-0", "6-1")
 
 
-def run_node(shell: Shell, lost: tuple[Loss, ...] = (), wrong: dict[str, str] | None = None) -> None:
+def run_node(
+    shell: Shell,
+    lost: tuple[Loss, ...] = (),
+    wrong: dict[str, str] | None = None,
+    server: str = "unix:///of/the/node",
+) -> None:
     """Leave the note of a node with one lane, whose page says what is wrong."""
     home = Home(shell.home)
     home.prepare()
     page = "http://127.0.0.1:8321"
-    home.write_note(NodeNote(pid=4711, version="0", valkey="unix:///of/the/node", api=page, token="s3cret"))
+    home.write_note(NodeNote(pid=4711, version="0", valkey=server, api=page, token="s3cret"))
 
     async def lanes(address: str, asked: Home) -> list[LaneProgress]:
-        assert (address, asked.path) == ("unix:///of/the/node", shell.home)
+        assert (address, asked.path) == (server, shell.home)
         return [LANE]
 
     async def losses(address: str) -> tuple[Loss, ...]:
-        assert address == "unix:///of/the/node"
+        assert address == server
         return lost
 
     shell.patch.setattr("tapeline.app.lane_progress", lanes)
@@ -88,6 +94,20 @@ def test_it_says_where_the_page_is_and_keeps_the_token_to_itself(shell: Shell) -
     run_node(shell)
     assert "http://127.0.0.1:8321" in shell("status").out
     assert all("s3cret" not in shell("status", *options).out for options in ((), ("--json",)))
+
+
+def test_the_password_of_the_stream_server_is_not_shown(shell: Shell) -> None:
+    run_node(shell, server="rediss://me:hush@host:6380/0")
+    assert "hush" not in shell("status").out
+    assert json.loads(shell("status", "--json").out)["node"]["valkey"] == "rediss://***@host:6380/0"
+
+
+def test_where_prometheus_asks_each_worker_is_told(shell: Shell) -> None:
+    run_node(shell)
+    Home(shell.home).write_settings(Config(streams=StreamsConfig(workers=2, metrics_port=9100)))
+    both = ["http://127.0.0.1:9100/metrics", "http://127.0.0.1:9101/metrics"]
+    assert f"metrics of the workers: {' '.join(both)}" in shell("status").out
+    assert json.loads(shell("status", "--json").out)["metrics"] == both
 
 
 def test_what_does_not_work_is_told_to_people_and_as_json(shell: Shell) -> None:

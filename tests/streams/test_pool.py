@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from anyio.from_thread import start_blocking_portal
 from redis import Redis
@@ -31,6 +33,10 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("TAPELINE_HOME", str(tmp_path))
     monkeypatch.setenv("TAPELINE_STREAMS__LANES", "1")
     monkeypatch.setenv("TAPELINE_STREAMS__LEASE_S", "0.6")
+    monkeypatch.setenv("TAPELINE_STREAMS__STATS_S", "0.1")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("TAPELINE_STREAMS__METRICS_PORT", str(free.getsockname()[1]))
     with (
         tempfile.TemporaryDirectory(prefix="tl-") as short,
         start_blocking_portal() as portal,
@@ -54,6 +60,12 @@ def goes_through(address: str, client: Redis, price: float) -> None:
     until(lambda: b'"last":%.1f' % price in (client.get(keys.hot(0, "A")) or b""))
 
 
+def is_measured(rows: int) -> None:
+    """Return when Prometheus is told how many ticks the worker has applied since it began."""
+    page = f"http://127.0.0.1:{os.environ['TAPELINE_STREAMS__METRICS_PORT']}/metrics"
+    until(lambda: f"tapeline_stream_rows {rows}.0" in httpx2.get(page, trust_env=False).text)
+
+
 def worker_pid(pool: StreamProcessor) -> int:
     """Return the process under the guard of the only worker."""
     (guard,) = (child.pid for child in pool.workers)
@@ -66,6 +78,7 @@ def test_a_pool_works_replaces_who_is_killed_with_or_by_its_guard_and_gives_its_
     client = Redis.from_url(address, protocol=2)
     with start_stream_processor(address, 1, 10) as pool:
         goes_through(address, client, 5.0)
+        is_measured(1)
         first = pool.workers[0]
         os.kill(worker_pid(pool), signal.SIGKILL)
         until(lambda: first.poll() is not None)
@@ -78,6 +91,7 @@ def test_a_pool_works_replaces_who_is_killed_with_or_by_its_guard_and_gives_its_
         until(lambda: second.poll() is not None)
         pool.check()
         goes_through(address, client, 7.0)
+        is_measured(1)
     assert [child.poll() for child in pool.workers] == [0]
     assert client.get(keys.lease(0)) is None
     client.close()

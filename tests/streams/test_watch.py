@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import socket
 
+import anyio
+import anyio.to_thread
+import httpx2
 import pytest
 
 from tapeline.core.config import StreamsConfig
+from tapeline.core.errors import PortInUse
 from tapeline.streams.ingress import IngressProgress
 from tapeline.streams.store import LaneProgress
-from tapeline.streams.watch import Watch
+from tapeline.streams.watch import Watch, metrics_ports
 
 
 def lane(number: int, lag: int, dead: int = 0) -> LaneProgress:
@@ -45,3 +50,37 @@ def test_a_lag_of_half_of_what_is_kept_is_an_alarm(caplog: pytest.LogCaptureFixt
     assert "entries behind" not in caplog.text
     watch.tell([lane(0, 501)], None, rows=0, lost=0, now_s=2.0)
     assert "lane 0 is 501 entries behind" in caplog.text
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def asked(port: int) -> str:
+    """Return what Prometheus would read."""
+    return httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+
+
+@pytest.mark.anyio
+async def test_a_port_is_waited_for_answers_and_is_let_go_of() -> None:
+    watch = Watch(StreamsConfig())
+    watch.tell([], None, rows=7, lost=0, now_s=1.0)
+    with socket.socket() as before:
+        before.bind(("127.0.0.1", 0))
+        before.listen()
+        port = before.getsockname()[1]
+        with pytest.raises(PortInUse, match=f"streams.metrics_port: {port} is taken"):
+            async with watch.served(port, wait_s=0.0):
+                pass
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.to_thread.run_sync, before.close)
+            async with watch.served(port):
+                assert "tapeline_stream_rows 7.0" in await anyio.to_thread.run_sync(asked, port)
+    async with watch.served(port, wait_s=0.0), watch.served(0):
+        pass
+
+
+def test_ports_follow_each_other() -> None:
+    assert list(metrics_ports(StreamsConfig(metrics_port=9100), 3)) == [9100, 9101, 9102]
+    assert list(metrics_ports(StreamsConfig(), 3)) == []

@@ -11,7 +11,8 @@ import msgspec
 import typer
 
 from tapeline.cli.disk import line_of, usage_of
-from tapeline.cli.settings import JsonOption, load_settings
+from tapeline.cli.settings import JsonOption, load_settings, without_password
+from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import BadInput
 from tapeline.core.home import Home, default_home
 
@@ -39,11 +40,13 @@ def status(as_json: JsonOption = False) -> None:
     note = _note(home)
     lanes, losses = anyio.run(lane_progress, note.valkey, home), anyio.run(stream_losses, note.valkey)
     wrong = troubles_of(note.api) if note.api else {}
-    disk = usage_of(home, load_settings(home.settings_path if home.settings_path.is_file() else None).config)
+    settings = load_settings(home.settings_path if home.settings_path.is_file() else None).config
+    disk, metrics = usage_of(home, settings), _metrics_of(settings.streams)
     if as_json:
-        # The token stays in the note, which only its owner can read.
-        told: dict[str, Any] = {"node": msgspec.structs.replace(note, token=""), "lanes": lanes, "lost_data": losses}
-        told["wrong"], told["disk"] = wrong, disk
+        # Token and password stay in the note, which only its owner can read.
+        shown = msgspec.structs.replace(note, token="", valkey=without_password(note.valkey))
+        told: dict[str, Any] = {"node": shown, "lanes": lanes, "lost_data": losses}
+        told["wrong"], told["disk"], told["metrics"] = wrong, disk, metrics
         typer.echo(msgspec.json.encode(told).decode())
         return
     from rich.console import Console
@@ -60,6 +63,8 @@ def status(as_json: JsonOption = False) -> None:
     for part, sentence in wrong.items():
         console.print(f"{part}: {sentence}", style="yellow", soft_wrap=True, markup=False)
     console.print(line_of(disk), soft_wrap=True)
+    if metrics:
+        console.print(f"metrics of the workers: {' '.join(metrics)}", soft_wrap=True)
     if note.api:
         console.print(f"page: {note.api} (token for starting runs: {home.note_path})")
 
@@ -72,6 +77,15 @@ def troubles_of(page: str) -> dict[str, str]:
     except (httpx2.HTTPError, msgspec.MsgspecError) as error:
         return {"page": f"it does not answer at {page} ({type(error).__name__})"}
     return {part: sentence for part, sentence in sources.items() if sentence != "ok"}
+
+
+def _metrics_of(streams: StreamsConfig) -> list[str]:
+    """Return where Prometheus asks each worker of the node."""
+    from tapeline.streams.watch import metrics_ports
+    from tapeline.streams.worker import worker_count
+
+    ports = metrics_ports(streams, worker_count(streams.workers, least=streams.min_workers))
+    return [f"http://127.0.0.1:{port}/metrics" for port in ports]
 
 
 def _note(home: Home) -> Any:

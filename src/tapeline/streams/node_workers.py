@@ -1,11 +1,12 @@
 """The worker processes of a node: as many as its settings say, watched, started again.
 
-In: settings, a home, the server's address.  Out: running children.
+In: settings, a home, the server's address.  Out: running children, each with a port of its own for Prometheus.
 Refuses to go on when a worker that it starts again keeps ending, or says what the person has to mend.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from tapeline.core.config import Config
 from tapeline.core.errors import BadInput, ProcessDied
 from tapeline.core.home import Home
 from tapeline.core.process import Child, spawn
+from tapeline.streams.watch import METRICS_PORT, metrics_ports
 from tapeline.streams.worker import worker_count
 
 MAX_DEATHS = 5
@@ -34,13 +36,15 @@ class Workers:
         self._drain_s = config.node.drain_s
         self._deaths_s: list[float] = []
         n = worker_count(config.streams.workers, least=config.streams.min_workers)
+        self._ports = metrics_ports(config.streams, n)
         self.children = [self._start(number) for number in range(n)]
 
     def _start(self, number: int) -> Child:
         name = f"worker-{number}"
         argv = [sys.executable, "-m", "tapeline.cli", "process", "--workers", "1", *self._address, "--name", name]
         argv += ["--config", str(self._home.settings_path), "--marks", str(self._home.marks_path)]
-        return spawn(argv, name=name, log_path=self._home.log_path(name), drain_s=self._drain_s)
+        environ = {**os.environ, METRICS_PORT: str(self._ports[number])} if self._ports else None
+        return spawn(argv, name=name, log_path=self._home.log_path(name), env=environ, drain_s=self._drain_s)
 
     async def watch(self, say: Callable[[str], None]) -> None:
         """Start again whoever ends, until cancelled.

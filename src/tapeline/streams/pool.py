@@ -20,6 +20,7 @@ from tapeline.core.config.load import load
 from tapeline.core.errors import BadInput, ProcessDied
 from tapeline.core.home import default_home
 from tapeline.core.process import Child, spawn
+from tapeline.streams.watch import METRICS_PORT, metrics_ports
 from tapeline.streams.worker import worker_count
 
 DEFAULT_URL = "redis://localhost:6379/1"
@@ -45,8 +46,8 @@ class PoolPlan(msgspec.Struct, frozen=True, kw_only=True):
         A file of settings, and the folder of the marks; None for those of the home.
     logs
         The folder of their logs.
-    metrics_port
-        Port that Prometheus asks at the first; the next has the next. 0 for none.
+    metrics_ports
+        Port that Prometheus asks at each; none for no Prometheus.
     """
 
     workers: int
@@ -55,7 +56,7 @@ class PoolPlan(msgspec.Struct, frozen=True, kw_only=True):
     config: Path | None
     marks: Path | None
     logs: Path
-    metrics_port: int
+    metrics_ports: range
 
 
 class StreamProcessor:
@@ -86,8 +87,8 @@ class StreamProcessor:
         argv += ["--config", str(plan.config)] if plan.config is not None else []
         argv += ["--marks", str(plan.marks)] if plan.marks is not None else []
         environ = dict(plan.environ)
-        if plan.metrics_port:
-            environ["TAPELINE_STREAMS__METRICS_PORT"] = str(plan.metrics_port + number)
+        if plan.metrics_ports:
+            environ[METRICS_PORT] = str(plan.metrics_ports[number])
         return spawn(argv, name=name, log_path=self.log_path(number), env=environ)
 
     def news(self) -> Iterator[str]:
@@ -202,14 +203,15 @@ def start_stream_processor(
     home = default_home(environ)
     file = config or (home.config_path if home.config_path.is_file() else None)
     streams = load(file, environ).config.streams
+    n = num_workers or worker_count(streams.workers, least=streams.min_workers)
     plan = PoolPlan(
-        workers=num_workers or worker_count(streams.workers, least=streams.min_workers),
+        workers=n,
         environ=environ,
         name=name,
         config=config,
         marks=marks,
         logs=logs or home.log_path("").parent,
-        metrics_port=streams.metrics_port,
+        metrics_ports=metrics_ports(streams, n),
     )
     return StreamProcessor(plan)
 

@@ -6,19 +6,29 @@ In: the lanes' and the ingress's progress.  Out: log lines and metrics. Nothing 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from wsgiref.simple_server import WSGIServer
 
+import anyio
+import anyio.to_thread
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 from tapeline.core.config import StreamsConfig
-from tapeline.core.errors import PortInUse
+from tapeline.core.errors import ConfigError, PortInUse
 from tapeline.streams.ingress import IngressProgress
 from tapeline.streams.store import LaneProgress, id_key
 
 PERFORMANCE = "tapeline.performance"
 """Logger of the statistics."""
 log = logging.getLogger(PERFORMANCE)
+
+METRICS_PORT = "TAPELINE_STREAMS__METRICS_PORT"
+"""What tells a worker its own port, when it is one of several."""
+LEAVES_WITHIN_S = 5.0
+"""A worker that was killed with all that watched it lets go of its port within this."""
+_TRY_EVERY_S = 0.25
 
 PREFIX = "tapeline_stream_"
 _OF_LANE = {
@@ -28,6 +38,25 @@ _OF_LANE = {
     "unsaved_s": "Seconds of entries that a recovery would apply again.",
     "idle_s": "Seconds since the newest entry came, as far as the lane is applied.",
 }
+
+
+def metrics_ports(config: StreamsConfig, n_workers: int) -> range:
+    """Return the port that Prometheus asks of each worker, one after the other; none when it should not.
+
+    Raises
+    ------
+    ConfigError
+        When there are not so many ports above the first.
+    """
+    first = config.metrics_port
+    if not first:
+        return range(0)
+    if first + n_workers > 1 << 16:
+        raise ConfigError(
+            f"streams.metrics_port is {first}, and {n_workers} workers need as many ports from there on: choose a "
+            f"lower one, {(1 << 16) - n_workers} at most"
+        )
+    return range(first, first + n_workers)
 
 
 @dataclass(slots=True)
@@ -54,12 +83,34 @@ class Watch:
         for name in ("ingress_lag", "ingress_pending", "ingress_dead", "rows", "rows_per_s", "workers", "lost"):
             self._gauges[name] = Gauge(PREFIX + name, name.replace("_", " "), registry=self.registry)
 
-    def serve(self, port: int) -> None:
-        """Answer Prometheus on a port of this machine until the process ends; raise ``PortInUse`` when it is taken."""
+    @asynccontextmanager
+    async def served(self, port: int, *, wait_s: float = LEAVES_WITHIN_S) -> AsyncIterator[None]:
+        """Answer Prometheus on a port of this machine while the body runs; 0 is for none.
+
+        Waits for a worker of before that is about to end; raises ``PortInUse`` when the port stays taken.
+        """
+        if not port:
+            yield
+            return
+        server = await self._listen(port, anyio.current_time() + wait_s)
         try:
-            start_http_server(port, addr="127.0.0.1", registry=self.registry)
-        except OSError as error:
-            raise PortInUse(f"streams.metrics_port {port} is taken ({error.strerror}): choose another, or 0") from error
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(server.shutdown)
+                server.server_close()
+
+    async def _listen(self, port: int, until_s: float) -> WSGIServer:
+        while True:
+            try:
+                return start_http_server(port, addr="127.0.0.1", registry=self.registry)[0]
+            except OSError as error:
+                if anyio.current_time() >= until_s:
+                    raise PortInUse(
+                        f"streams.metrics_port: {port} is taken ({error.strerror}): choose another, or 0; of several "
+                        "workers each has its own, from there on"
+                    ) from error
+            await anyio.sleep(_TRY_EVERY_S)
 
     def tell(
         self, lanes: Iterable[LaneProgress], ingress: IngressProgress | None, *, rows: int, lost: int, now_s: float

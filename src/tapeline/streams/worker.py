@@ -142,17 +142,19 @@ class Worker:
     async def _watch(self) -> None:
         """Tell every ``stats_s`` where everything stands, until told to stop."""
         watch = Watch(self.config)
-        if self.config.metrics_port:
-            watch.serve(self.config.metrics_port)
-        while not self._stopping.is_set():
-            try:
-                lanes = [await self.store.progress(lane) for lane in range(self._n_lanes)]
-                ingress = await self.ingress.progress() if self.ingress is not None else None
-                watch.tell(lanes, ingress, rows=self.rows, lost=self.lost, now_s=anyio.current_time())
-            except Unavailable as error:
-                log.warning("no statistics, the stream server does not answer: %s", error)
-            with anyio.move_on_after(self.config.stats_s):
-                await self._stopping.wait()
+        async with watch.served(self.config.metrics_port):
+            while not self._stopping.is_set():
+                await self._tell(watch)
+                with anyio.move_on_after(self.config.stats_s):
+                    await self._stopping.wait()
+
+    async def _tell(self, watch: Watch) -> None:
+        try:
+            lanes = [await self.store.progress(lane) for lane in range(self._n_lanes)]
+            ingress = await self.ingress.progress() if self.ingress is not None else None
+            watch.tell(lanes, ingress, rows=self.rows, lost=self.lost, now_s=anyio.current_time())
+        except Unavailable as error:
+            log.warning("no statistics, the stream server does not answer: %s", error)
 
     async def _look(self, router: Router | None) -> None:
         """Keep on disk, outside the server, how far the lanes that are owned and the ingress were seen."""

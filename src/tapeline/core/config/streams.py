@@ -42,8 +42,8 @@ class StreamsConfig(Section, frozen=True):
     stats_s: Positive = 30.0
     """Seconds between two lines of statistics."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
-    """Port on this machine that Prometheus asks; 0 for none. Each worker of one machine needs its own: those of
-    `tapeline process` take this one and the next ones."""
+    """Port on this machine that Prometheus asks; 0 for none. Each worker has its own: those of a node or of
+    `tapeline process` take this one and the next ones, `tapeline status` names them."""
     max_deliveries: Count = 5
     """Tries of one entry before it goes to the dead letters."""
 
