@@ -88,7 +88,8 @@ class Camera:
         path = self.folder / f"{name}.png"
         page.screenshot(path=path)
         with Image.open(path) as seen:
-            seen.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+            few = seen.convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)  # rare colours stay
+        few.save(path, optimize=True)
         print(f"{path} {path.stat().st_size // 1000} kB")
 
     def most_told(self) -> str:

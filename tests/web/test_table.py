@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.web.browser import Seen, needs_chromium, open_page
-from tests.web.scripted import ScriptedView
+from tests.web.scripted import ScriptedView, some_dossier
 from tests.web.served import Served, serve_view
 
 from tapeline.loop.board import Tile
@@ -170,6 +171,51 @@ def test_six_thousand_rows_draw_those_that_are_seen(seen: Seen, served: Served) 
     finally:
         view.times = 1
         served.do(view.bump)
+
+
+@pytest.mark.parametrize(
+    ("shown", "text", "labels"),
+    [
+        ("map", "falling", {"bridged"}),
+        ("symbols", "AAPL", {"bridged"}),
+        ("scan", "4 s", {"bridged"}),
+        ("loop", "AAPL", {"simulated"}),
+        ("portfolio", "AAPL", {"bridged", "simulated"}),
+        ("symbol/AAPL", "Scorecard", {"bridged", "simulated"}),
+    ],
+)
+def test_every_view_says_where_its_numbers_come_from(
+    seen: Seen, served: Served, shown: str, text: str, labels: set[str]
+) -> None:
+    def happen() -> None:
+        served.view.enter("AAPL", "traded", "no order: not held; there are no shorts")
+        served.view.fill("AAPL", "buy", 40.0, "one voice; another")
+        served.view.dossiers["AAPL"] = some_dossier("AAPL", served.view.now_ns)
+
+    served.do(happen)
+    seen.go(shown)
+    seen.wait_for_text("main", text)
+    assert set(texts(seen, "main .label")) == labels
+    said = seen.page.locator("body").inner_text()
+    assert not re.search(r"\b(NaN|undefined|null|Infinity|Invalid Date)\b", said)
+
+
+def test_bars_of_days_are_real_where_the_minutes_are_bridged_inside_them(seen: Seen) -> None:
+    seen.go("symbol/AAPL")
+    seen.wait_for_text(".symbolview .panel > header", "bridged")
+    seen.page.get_by_role("button", name="1 day").click()
+    seen.wait_for_text(".symbolview .panel > header", "real")
+
+
+def test_a_ticker_without_an_order_is_not_called_traded(seen: Seen, served: Served) -> None:
+    served.do(lambda: served.view.enter("PG", "traded", "no order: not held; there are no shorts"))
+    served.do(lambda: served.view.enter("GE", "traded", "bought 40 shares"))
+    seen.go("loop")
+    seen.wait_for_stage("PG", "traded")
+    row = seen.page.locator(".tickers li[data-symbol='PG']")
+    assert row.locator(".stage").inner_text() == "no order"
+    assert row.locator(".detail").inner_text() == "not held; there are no shorts"
+    assert seen.page.locator(".tickers li[data-symbol='GE'] .stage").inner_text() == "traded"
 
 
 def test_the_skip_link_leads_to_the_content_and_not_to_another_view(seen: Seen) -> None:
