@@ -176,7 +176,7 @@ def test_six_thousand_rows_draw_those_that_are_seen(seen: Seen, served: Served) 
 @pytest.mark.parametrize(
     ("shown", "text", "labels"),
     [
-        ("map", "falling", {"bridged"}),
+        ("map", "unchanged", {"bridged"}),
         ("symbols", "AAPL", {"bridged"}),
         ("scan", "4 s", {"bridged"}),
         ("loop", "AAPL", {"simulated"}),
