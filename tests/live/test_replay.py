@@ -51,6 +51,12 @@ async def write(store: ValkeyLaneStore, entries: Sequence[dict[bytes, bytes]]) -
         await store._reply(store._client.xadd(keys.INGRESS, dict(fields), id=f"{FIRST_MS + k}-0"))  # type: ignore[arg-type]
 
 
+async def route(store: ValkeyLaneStore, n: int) -> None:
+    """Let the first ``n`` entries be routed."""
+    at = {keys.APPLIED_ID: f"{FIRST_MS + n - 1}-0", keys.ENTRIES_APPLIED: n}
+    await store._reply(store._client.hset(keys.ROUTER, mapping=at))  # type: ignore[arg-type]
+
+
 async def dump(store: ValkeyLaneStore, begins: bytes = b"") -> dict[bytes, Any]:
     """Return every key that begins so, with the server's own serialisation of it."""
     found = sorted(await store._reply(store._client.keys("*")))
@@ -128,9 +134,23 @@ async def test_the_ingress_keeps_the_ticks_since_a_moment_and_all_that_is_not_ro
     _, store = server
     await write(store, tape())
     ingress = ValkeyIngress(store)
-    await store._reply(store._client.hset(keys.ROUTER, keys.APPLIED_ID, f"{FIRST_MS + 7}-0"))
+    await route(store, 8)
     assert await ingress.trim(100_000, FIRST_MS + 3) == 3
     assert await ingress.trim(100_000, FIRST_MS + 500) == 5
+
+
+async def test_the_ingress_keeps_the_newest_that_are_routed_and_all_that_is_not(
+    server: tuple[str, ValkeyLaneStore],
+) -> None:
+    _, store = server
+    await write(store, [*tape(), *tape()][:60])
+    ingress = ValkeyIngress(store)
+    kept = []
+    for n in (0, 10, 20, 30, 30, 33, 50):
+        await route(store, n)
+        await ingress.trim(20)
+        kept.append((await ingress.progress()).length - (60 - n))
+    assert kept == [0, 10, 20, 20, 20, 23, 20]
 
 
 async def test_what_a_replay_has_not_read_is_not_trimmed_and_a_killed_one_holds_nothing(
@@ -139,14 +159,14 @@ async def test_what_a_replay_has_not_read_is_not_trimmed_and_a_killed_one_holds_
     _, store = server
     await write(store, tape())
     ingress, n = ValkeyIngress(store), len(tape())
-    await store._reply(store._client.hset(keys.ROUTER, keys.APPLIED_ID, f"{FIRST_MS + n - 1}-0"))
+    await route(store, n)
     async with replay_group(store, "r", "me", after=f"{FIRST_MS + 4}-0", ttl_s=60.0) as group:
-        assert await ingress.trim(1) == 5
+        assert await ingress.trim(100_000, FIRST_MS + n) == 5
         await group.write(f"{FIRST_MS + 6}-0", b"{}")
-        assert await ingress.trim(1) == 2
+        assert await ingress.trim(100_000, FIRST_MS + n) == 2
         with pytest.raises(BadInput, match="a replay into the group r runs"):
             async with replay_group(store, "r", "other", after=BEGINNING, ttl_s=60.0):
                 raise AssertionError
         await store._reply(store._client.delete(keys.replay("r", "lease")))  # as when it was killed long ago
-        assert await ingress.trim(1) == n - 7
+        assert await ingress.trim(100_000, FIRST_MS + n) == n - 7
         assert await store.groups(keys.INGRESS) == []

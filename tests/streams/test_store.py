@@ -171,15 +171,26 @@ async def test_failures_are_counted_per_entry_by_the_owner(store: LaneStore) -> 
         await store.count_failure(0, "you", "2-0")
 
 
-async def test_trimming_never_passes_the_snapshot(store: LaneStore) -> None:
-    ids = await store.publish(0, [{b"a": b"1"}] * 5, None)
+async def test_trimming_keeps_the_newest_that_were_applied_and_never_passes_the_snapshot(store: LaneStore) -> None:
+    ids = await store.publish(0, [{b"a": b"1"}] * 7, None)
     await store.lease(0, "me", 30.0)
     assert await store.trim(0, 2) == 0
-    await store.commit(0, "me", Commit(BEGINNING, ids[2], parts={"s": b"s"}))
-    await store.commit(0, "me", Commit(ids[2], ids[4]))
-    assert await store.trim(0, 5) == 0
-    assert await store.trim(0, 2) == 3
+    for k in range(5):
+        save = {"s": b"s"} if k < 4 else None
+        await store.commit(0, "me", Commit(ids[k - 1] if k else BEGINNING, ids[k], entries=1, parts=save))
+        assert await store.trim(0, 2) == (1 if k > 1 else 0)
+    # The fifth is applied outside of the snapshot, and stays with the two that wait, and two more.
     assert [i for i, _ in entries_of(await store.read(0, BEGINNING, count=9, block_s=0.0))] == ids[3:]
+
+
+async def test_what_waits_stays_however_much_it_is(store: LaneStore) -> None:
+    ids = await store.publish(0, [{b"a": b"1"}] * 40, None)
+    await store.lease(0, "me", 30.0)
+    await store.commit(0, "me", Commit(BEGINNING, ids[1], entries=2, parts={"s": b"s"}))
+    assert await store.trim(0, 2) == 0
+    await store.commit(0, "me", Commit(ids[1], ids[9], entries=8, parts={"s": b"s"}))
+    assert await store.trim(0, 2) == 2
+    assert (await store.progress(0)).length == 38
 
 
 async def test_what_came_before_a_moment_goes_when_it_is_inside_the_snapshot(store: LaneStore) -> None:

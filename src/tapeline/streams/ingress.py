@@ -25,6 +25,7 @@ from tapeline.streams.layout import Layout
 from tapeline.streams.memory import MemoryLaneStore, Stream
 from tapeline.streams.server import as_text
 from tapeline.streams.store import BEGINNING, DeadLetter, LeaseLost, id_before, id_key
+from tapeline.streams.trim import Step, next_cut
 from tapeline.streams.valkey import ValkeyLaneStore
 
 log = logging.getLogger(__name__)
@@ -131,8 +132,8 @@ class Ingress(Protocol):
         ...
 
     async def trim(self, max_entries: int, since_ms: int = 0) -> int:
-        """Drop what is routed, and what every other group has done with: all of it when the stream is longer than
-        ``max_entries``, else what came before ``since_ms`` of the server's clock.
+        """Drop what is routed, and what every other group has done with: all but the newest ``max_entries`` of it, and
+        what came before ``since_ms`` of the server's clock.
         """
         ...
 
@@ -161,6 +162,7 @@ class MemoryIngress:
         self._owner: str | None = None
         self._ends_s = 0.0
         self._entries = 0
+        self._steps: list[Step] = []
 
     async def layout(self) -> Layout:
         """See ``Ingress``."""
@@ -239,8 +241,8 @@ class MemoryIngress:
     async def trim(self, max_entries: int, since_ms: int = 0) -> int:
         """See ``Ingress``."""
         await anyio.lowlevel.checkpoint()
-        is_long = len(self._stream.entries) > max_entries
-        return self._stream.drop_upto(self._offset if is_long else min(self._offset, id_before(since_ms), key=id_key))
+        self._steps, cut = next_cut(self._steps, self._entries, self._offset, max_entries)
+        return self._stream.drop_upto(max(cut, min(self._offset, id_before(since_ms), key=id_key), key=id_key))
 
     async def read_dead(self, after: str, *, count: int) -> list[DeadLetter]:
         """See ``Ingress``."""
@@ -371,11 +373,9 @@ class ValkeyIngress:
 
     async def trim(self, max_entries: int, since_ms: int = 0) -> int:
         """See ``Ingress``."""
-        offset = await self._offset()
-        gone = await self._store.trim_ingress(keys.INGRESS, offset, max_entries)
-        if since_ms > 0:
-            gone += await self._store.trim_ingress(keys.INGRESS, min(offset, id_before(since_ms), key=id_key), 0)
-        return gone
+        offset, cut = await self._store.find_cut(keys.ROUTER, keys.APPLIED_ID, max_entries)
+        cut = max(cut, min(offset, id_before(since_ms), key=id_key), key=id_key)
+        return await self._store.trim_ingress(keys.INGRESS, cut) if cut != BEGINNING else 0
 
     async def read_dead(self, after: str, *, count: int) -> list[DeadLetter]:
         """See ``Ingress``."""

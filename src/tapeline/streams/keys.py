@@ -111,6 +111,8 @@ def shelf(name: str) -> bytes:
 SNAPSHOT_ID = b"snapshot_id"
 APPLIED_ID = b"applied_id"
 ENTRIES_APPLIED = b"entries_applied"
+STEPS = b"steps"
+"""Of a lane and of the router: ids up to which older entries may go, as JSON (see ``trim``)."""
 FAILING_ID = b"failing_id"
 FAILURES = b"failures"
 LAYOUT = b"layout"

@@ -30,6 +30,7 @@ from tapeline.streams.store import (
     moved_error,
 )
 from tapeline.streams.ticks import LATEST_NS
+from tapeline.streams.trim import Step, next_cut
 
 _CLOCK_MS = LATEST_NS // 1_000_000
 """Its clock stands at the end of time, so that no tick is ever ahead of it."""
@@ -96,6 +97,7 @@ class Lane:
     hot: dict[str, tuple[bytes, float]] = field(default_factory=dict)
     saved: Saved = field(default_factory=Saved)
     entries_applied: int = 0
+    steps: list[Step] = field(default_factory=list)
     watermark_ns: int | None = None
     note: bytes | None = None
     epoch: int | None = None
@@ -286,9 +288,8 @@ class MemoryLaneStore:
         await anyio.lowlevel.checkpoint()
         here = self.lane(lane)
         upto = here.saved.snapshot_id
-        if len(here.rows.entries) <= max_entries:
-            upto = min(upto, id_before(since_ms), key=id_key)
-        return here.rows.drop_upto(upto)
+        here.steps, cut = next_cut(here.steps, here.entries_applied, upto, max_entries)
+        return here.rows.drop_upto(max(cut, min(upto, id_before(since_ms), key=id_key), key=id_key))
 
     async def trim_closed(self, lane: int, upto: str) -> int:
         """See ``LaneStore``."""

@@ -239,10 +239,8 @@ class Server:
             await self.ask(key, lambda client: client.xack(key, group, *(entry_id for entry_id, _ in found)))
         return len(found)
 
-    async def trim_ingress(self, key: bytes, upto: str, max_entries: int) -> int:
-        """Drop entries up to ``upto`` that every group has done with, when there are more than ``max_entries``."""
-        if await self.ask(key, lambda client: client.xlen(key)) <= max_entries:
-            return 0
+    async def trim_ingress(self, key: bytes, upto: str) -> int:
+        """Drop entries up to ``upto`` that every group has done with."""
         for group in await self.groups(key):
             name = as_text(group["name"])
             if await self._drop_if_left(key, name):

@@ -271,8 +271,8 @@ class LaneStore(Protocol):
         ...
 
     async def trim(self, lane: int, max_entries: int, since_ms: int = 0) -> int:
-        """Drop entries inside the snapshot: all when the lane is longer than ``max_entries``, else those that came
-        before ``since_ms`` of the server's clock; return how many went.
+        """Drop entries inside the snapshot: all but the newest ``max_entries`` that were applied (see ``trim``), and
+        those that came before ``since_ms`` of the server's clock; return how many went.
         """
         ...
 

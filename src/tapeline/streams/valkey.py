@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import msgspec
 from redis.asyncio import Redis
 
 from tapeline.streams import keys, scripts
@@ -31,6 +32,7 @@ from tapeline.streams.store import (
     lease_error,
     moved_error,
 )
+from tapeline.streams.trim import Step, next_cut
 
 
 @asynccontextmanager
@@ -235,11 +237,20 @@ class ValkeyLaneStore(Server):
 
     async def trim(self, lane: int, max_entries: int, since_ms: int = 0) -> int:
         """See ``LaneStore``."""
-        is_long = await self.ask(keys.rows(lane), lambda client: client.xlen(keys.rows(lane))) > max_entries
-        if not is_long and since_ms <= 0:
-            return 0
-        upto = as_text(await self.field(keys.state(lane), keys.SNAPSHOT_ID)) or BEGINNING
-        return await self.trim_upto(keys.rows(lane), upto if is_long else min(upto, id_before(since_ms), key=id_key))
+        upto, cut = await self.find_cut(keys.state(lane), keys.SNAPSHOT_ID, max_entries)
+        cut = max(cut, min(upto, id_before(since_ms), key=id_key), key=id_key)
+        return await self.trim_upto(keys.rows(lane), cut) if cut != BEGINNING else 0
+
+    async def find_cut(self, state: bytes, id_field: bytes, most: int) -> tuple[str, str]:
+        """Return up to which id a stream was applied, by the hash of its state, and up to which it may be cut."""
+        fields = (id_field, keys.ENTRIES_APPLIED, keys.STEPS)
+        upto, applied, kept = await self.ask(state, lambda client: client.hmget(state, fields))
+        steps = msgspec.json.decode(kept or b"[]", type=list[Step])
+        fresh, cut = next_cut(steps, int(applied or 0), as_text(upto) or BEGINNING, most)
+        if fresh != steps:
+            text = msgspec.json.encode(fresh)
+            await self.ask(state, lambda client: client.hset(state, mapping={keys.STEPS: text}))
+        return as_text(upto) or BEGINNING, cut
 
     async def trim_closed(self, lane: int, upto: str) -> int:
         """See ``LaneStore``."""

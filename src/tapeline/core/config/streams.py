@@ -27,7 +27,8 @@ class StreamsConfig(Section, frozen=True):
     lease_s: Positive = 3.0
     """A lane whose owner is silent this long is taken over; well under the 5 s that are promised."""
     max_entries: Annotated[int, Meta(ge=1000)] = 100_000
-    """Entries kept per lane; trimming never passes what is applied."""
+    """Applied entries that each lane, and the ingress, keeps for a replay, and up to a sixteenth more; what waits stays
+    beside them, however much it is."""
     tick_days: Positive = 5.0
     """Days that applied ticks stay in the lanes and on the ingress for a replay, counted back from the newest; fewer
     where max_entries are reached before."""
