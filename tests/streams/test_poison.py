@@ -44,6 +44,11 @@ async def work_until_done(entries: list[dict[bytes, bytes]]) -> tuple[Worker, Me
     store = MemoryLaneStore()
     ingress = MemoryIngress(store)
     await ingress.write(entries)
+    return await work_on(store, ingress), ingress
+
+
+async def work_on(store: MemoryLaneStore, ingress: MemoryIngress) -> Worker:
+    """Be the next worker, as long."""
     worker = Worker(store, lambda _: Counter(), CONFIG, "me", ingress=ingress)
     async with anyio.create_task_group() as group:
         await group.start(worker.run)
@@ -51,7 +56,7 @@ async def work_until_done(entries: list[dict[bytes, bytes]]) -> tuple[Worker, Me
             while worker.poisoned is None and (at := await ingress.progress()).applied_id != at.last_id:
                 await anyio.sleep(0.01)
         worker.stop()
-    return worker, ingress
+    return worker
 
 
 def test_an_ingress_of_poison_stops_the_worker_and_stays_where_it_is() -> None:
@@ -59,10 +64,23 @@ def test_an_ingress_of_poison_stops_the_worker_and_stays_where_it_is() -> None:
         worker, ingress = await work_until_done([BAD] * 8_000)
         assert "of the last 200 entries of the ingress cannot be read: the worker stops" in str(worker.poisoned)
         at = await ingress.progress()
-        assert at.dead < POISON_WINDOW
-        assert at.length == 8_000
-        assert at.applied_id != at.last_id
+        assert (at.dead, at.length, at.applied_id) == (0, 8_000, BEGINNING)
         assert await ingress.lease("another", 1.0)  # the right to route was given back
+
+    seeded_run(main)
+
+
+def test_a_worker_that_is_started_again_by_hand_makes_no_letters_of_poison_either() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        ingress = MemoryIngress(store)
+        await ingress.write([GOOD] * 300)
+        assert (await work_on(store, ingress)).poisoned is None
+        await ingress.write([BAD] * 1_000)
+        for _ in range(3):
+            assert (await work_on(store, ingress)).poisoned is not None
+        at = await ingress.progress()
+        assert (at.dead, at.lag) == (0, 1_000)
 
     seeded_run(main)
 

@@ -90,12 +90,12 @@ def test_a_lost_server_at_any_step_loses_and_doubles_nothing(break_at: int, *, a
     async def main() -> list[tuple[int, str, float]]:
         store = MemoryLaneStore()
         ingress = Breaking(store, break_at, after=after)
-        await ingress.write([tick(k) for k in range(30)])
+        await ingress.write([tick(k) for k in range(1500)])  # in four blocks
         await route_all(ingress)
         assert ingress.calls >= break_at
         return await prices(store)
 
-    assert seeded_run(main) == expected(30)
+    assert seeded_run(main) == expected(1500)
 
 
 def test_frames_of_bars_that_some_lanes_have_reach_the_others_once() -> None:

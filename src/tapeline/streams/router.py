@@ -23,7 +23,7 @@ from tapeline.streams.blocks import Block, Run
 from tapeline.streams.effects import letter_of_entry, warn_of_letters
 from tapeline.streams.ingress import Ingress, Route
 from tapeline.streams.lanes import lane_of
-from tapeline.streams.poison import Poisoned, PoisonWatch
+from tapeline.streams.poison import POISON_WINDOW, Poisoned, PoisonWatch
 from tapeline.streams.store import DeadLetter, LeaseLost, days_before, id_key
 from tapeline.streams.ticks import TickRows
 
@@ -121,7 +121,7 @@ class Router:
             return
         self._spread_over(layout.lanes or self._config.lanes)
         offset = await self._open()
-        count = self._config.batch_size
+        count = max(self._config.batch_size, POISON_WINDOW)  # so that poison is known as such before any letter of it
         while not self._stopping:
             if anyio.current_time() - self._renewed_s > self._config.lease_s / ROUNDS_PER_LEASE:
                 if not await self._renew() or await self._ingress.layout() != layout:
