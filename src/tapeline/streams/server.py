@@ -61,6 +61,11 @@ class Server:
         """Whether writes to a key wait for a replica, as far as is known."""
         return self._nodes.wanted(self._nodes.known(key)) > 0
 
+    @property
+    def changes(self) -> int:
+        """How often something failed or changed, so that what was written before may be gone."""
+        return self._nodes.changes
+
     async def learn(self) -> None:
         """Find out which nodes there are; raise ``Unavailable`` when none that takes writes answers."""
         await self._nodes.learn()

@@ -34,6 +34,9 @@ from tapeline.streams.store import (
 )
 from tapeline.streams.trim import Step, next_cut
 
+ALERTS_STAY_MS = 60_000
+"""How long a lane of a cluster keeps its alerts after they are where all are."""
+
 
 @asynccontextmanager
 async def connect(address: str) -> AsyncIterator[ValkeyLaneStore]:
@@ -73,6 +76,7 @@ class ValkeyLaneStore(Server):
         self._take_alerts = self.script(scripts.TAKE_ALERTS)
         self._change = self.script(scripts.CHANGE_LAYOUT)
         self._publish = self.script(scripts.PUBLISH)
+        self._forwarded: dict[int, tuple[int, str]] = {}
 
     async def claim_lanes(self, n_lanes: int) -> None:
         """See ``LaneStore``."""
@@ -173,6 +177,7 @@ class ValkeyLaneStore(Server):
 
     async def load(self, lane: int) -> Saved:
         """See ``LaneStore``."""
+        self._forwarded.pop(lane, None)
         await self.forward_alerts(lane)  # what an owner that died left there
 
         def both(client: Redis) -> Any:
@@ -215,20 +220,29 @@ class ValkeyLaneStore(Server):
         names.extend(keys.hot(lane, symbol) for symbol in commit.hot)
         _check(lane, await self.run(self._commit, names, args, keep=True))
         self._most_alerts = commit.max_alerts
-        if commit.alerts:
+        if commit.alerts or self._forwarded.get(lane, (0, ""))[0] != self.changes:
             await self.forward_alerts(lane)
 
     async def forward_alerts(self, lane: int) -> None:
-        """Bring a lane's alerts, which on a cluster wait in the lane, to where all are; each once, whoever dies."""
+        """Bring a lane's alerts, which on a cluster wait in the lane, to where all are; each once, whoever dies.
+
+        They stay in the lane for a while: a server that comes back, or takes over, without the last of them gets those
+        again, since what it has taken is kept beside them.
+        """
         if not self.is_cluster:
             return
-        outbox = keys.alerts(lane)
-        while found := await self.read_entries(outbox, BEGINNING, 1_000, 0.0):
+        outbox, changes = keys.alerts(lane), self.changes
+        before, after = self._forwarded.get(lane, (changes, BEGINNING))
+        if before != changes:
+            after = BEGINNING
+        while found := await self.read_entries(outbox, after, 1_000, 0.0):
             args: list[Any] = [lane, self._most_alerts]
             for entry in found:
                 args += [*entry.id.split("-"), entry.fields[keys.ALERT_ID], entry.fields[keys.ALERT]]
             await self.run(self._take_alerts, [keys.ALERTS, keys.ALERTS_TAKEN], args, keep=True)
-            await self.trim_upto(outbox, found[-1].id)
+            after = found[-1].id
+            await self.trim_upto(outbox, id_before(id_key(after)[0] - ALERTS_STAY_MS))
+        self._forwarded[lane] = changes, after
 
     async def count_failure(self, lane: int, token: str, entry_id: str) -> int:
         """See ``LaneStore``."""
