@@ -14,7 +14,7 @@ import pytest
 from tapeline.core.errors import DataError
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.types import Label
-from tapeline.feed.assets import write_json
+from tapeline.feed.home_file import write_json
 from tapeline.feed.option_book import Book, BookChanges, read_book, update_book
 from tapeline.feed.vendors.alpaca_contracts import OptionContract
 

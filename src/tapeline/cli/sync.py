@@ -90,8 +90,9 @@ async def _sync(
 async def _bring_up_to_date(
     vendor: Vendor, journal: Journal, home: Home, wanted: tuple[str, ...], sessions: int, *, quiet: bool
 ) -> dict[str, Any]:
-    from tapeline.feed.assets import compare_assets, read_assets, write_assets, write_json
+    from tapeline.feed.assets import compare_assets, read_assets, write_assets
     from tapeline.feed.catch_up import CaughtUp, catch_up_days
+    from tapeline.feed.home_file import write_json
     from tapeline.feed.reach import Reach
     from tapeline.feed.sync import first_day
     from tapeline.feed.vendors.alpaca import DATA_HOST
@@ -145,7 +146,7 @@ async def _bring_up_to_date(
 
 async def _options(vendor: Vendor, home: Home, wanted: tuple[str, ...]) -> BookChanges:
     """Keep the contracts on the stocks among ``wanted`` until a year from now; return what has changed."""
-    from tapeline.feed.assets import write_json
+    from tapeline.feed.home_file import write_json
     from tapeline.feed.option_book import read_book, update_book
     from tapeline.feed.vendors.alpaca_crypto import split_markets
     from tapeline.feed.vendors.alpaca_options import AlpacaOptions

@@ -10,9 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from tapeline.core.errors import BadInput, DataError
+from tapeline.feed.home_file import read_json, write_json
 from tapeline.feed.vendors.alpaca import Asset
 
 
@@ -50,27 +48,9 @@ def compare_assets(before: Iterable[Asset], now: Iterable[Asset]) -> Changes:
 
 def read_assets(path: Path) -> tuple[Asset, ...]:
     """Return the list that was kept; empty when there is none."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=tuple[Asset, ...])
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise DataError(f"{path} is damaged ({error}): remove it and sync again") from None
+    return read_json(path, tuple[Asset, ...], ())
 
 
 def write_assets(path: Path, assets: Iterable[Asset]) -> None:
     """Replace the list in one step."""
     write_json(path, tuple(assets))
-
-
-def write_json(path: Path, content: object) -> None:
-    """Replace a file of the home in one step."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(content))
-        fresh.replace(path)
-    except OSError as error:
-        raise BadInput(f"cannot write {path}: {error.strerror}") from None

@@ -15,8 +15,8 @@ from typing import Protocol
 
 import msgspec
 
-from tapeline.core.errors import BadInput, DataError
 from tapeline.core.outcome import Kind, Outcome
+from tapeline.feed.home_file import read_json
 from tapeline.feed.vendors.alpaca_contracts import OptionContract
 
 AHEAD = dt.timedelta(days=365)
@@ -98,14 +98,7 @@ async def update_book(
 
 def read_book(path: Path) -> Book:
     """Return the book that was kept; empty when there is none."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Book)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise DataError(f"{path} is damaged ({error}): remove it and sync again") from None
+    return read_json(path, Book, {})
 
 
 def _unexpired(kept: Kept, day: dt.date) -> Kept:

@@ -10,10 +10,7 @@ import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-
-from tapeline.core.errors import BadInput, DataError
-from tapeline.feed.assets import write_json
+from tapeline.feed.home_file import read_json, write_json
 
 
 class Reach:
@@ -21,7 +18,7 @@ class Reach:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._first = _read(path)
+        self._first = read_json(path, dict[str, dt.date], {})
 
     def covers(self, symbol: str, first: dt.date) -> bool:
         """Return whether everything from ``first`` on has been asked for, up to the newest bar that is kept."""
@@ -33,14 +30,3 @@ class Reach:
         for symbol in symbols:
             self._first[symbol] = min(first, self._first.get(symbol, first))
         write_json(self._path, self._first)
-
-
-def _read(path: Path) -> dict[str, dt.date]:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, dt.date])
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise DataError(f"{path} is damaged ({error}): remove it and sync again") from None

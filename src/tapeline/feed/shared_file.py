@@ -17,7 +17,7 @@ import anyio
 import msgspec
 
 from tapeline.core.errors import BadInput, Unavailable
-from tapeline.feed.assets import write_json
+from tapeline.feed.home_file import write_json
 
 T = TypeVar("T")
 
