@@ -166,6 +166,17 @@ def test_six_thousand_rows_draw_those_that_are_seen(seen: Seen) -> None:
         page.close()
 
 
+def test_a_symbols_page_tells_what_the_scan_said_of_it(seen: Seen) -> None:
+    seen.go("scan")
+    seen.wait_for_text(".scan tbody tr", "4 s")
+    silent, spoken = texts(seen, ".scan tbody th")[:2]
+    seen.go(f"symbol/{spoken}")
+    seen.wait_for_text(".facts.many", "−0.20 pp")
+    seen.wait_for_text(".facts.many", "65.3%")
+    seen.go(f"symbol/{silent}")
+    seen.wait_for_text(".facts.many [title^='The models abstain']", "5-day rank")
+
+
 @pytest.mark.parametrize(
     ("shown", "text", "labels"),
     [

@@ -42,6 +42,8 @@ export class Candles {
     this.kind = kind;
     const rows = page[kind];
     const at = rows.map((bar) => Math.round(bar.event_ns / 1e9));
+    const precision = f.fine(rows.at(-1)?.close ?? 1);
+    this.bars.applyOptions({ priceFormat: { type: "price", precision, minMove: 10 ** -precision } });
     this.bars.setData(rows.map(({ open, high, low, close }, i) => ({ time: at[i], open, high, low, close })));
     this.volume.setData(rows.map(({ open, close, volume }, i) => ({ time: at[i], value: volume, color: close < open ? this.colours.down : this.colours.up })));
     this.showLines(kind === "minutes" ? page.indicators : {}, chosen, at);

@@ -29,11 +29,12 @@ export function num(x, places = 2) {
 }
 
 /** Digits after the point, so that a small coin's price or a part of a share is not shown as nothing. */
-const fine = (x) => (x === 0 || Math.abs(x) >= 1 ? 2 : Math.abs(x) >= 0.01 ? 4 : 8);
+export const fine = (x) => (x === 0 || Math.abs(x) >= 1 ? 2 : Math.abs(x) >= 0.01 ? 4 : 8);
 
 export const count = (x) => num(x, 0);
 export const qty = (x) => num(x, Number.isInteger(x) ? 0 : fine(x));
 export const price = (x) => num(x, fine(x));
+export const dollars = (x) => (missing(x) ? NONE : `$${price(x)}`);
 export const signed = (x, places = 2) => (!missing(x) && x > 0 && !rounds(x, places) ? "+" : "") + num(x, places);
 export const pct = (x, places = 2) => (missing(x) ? NONE : `${signed(x, places)}%`);
 export const money = (x, places = 2) => (missing(x) ? NONE : (x < 0 && !rounds(x, places) ? "−" : "") + "$" + num(Math.abs(x), places));
@@ -74,15 +75,15 @@ export function span(seconds) {
   return seconds < 5400 ? `${num(seconds / 60, 0)} min` : `${num(seconds / 3600, 1)} h`;
 }
 
-/** What a number of the models means: its head, its unit, a sentence, and how a value reads. */
+/** What a number of the models means: its head, its unit there and behind a value, a sentence, and how a value reads. */
 export function foretold(target) {
   const [, kind, sessions] = /^(return|up)_(\d+)$/.exec(target) ?? [];
   if (kind === "return") {
     const title = `Where the models expect the symbol among all others by its return over ${sessions} sessions: percentile points above or below the middle`;
-    return { head: `${sessions}-day rank`, unit: "± pct. points", title, show: (x) => signed(missing(x) ? x : 100 * x) };
+    return { head: `${sessions}-day rank`, unit: "± pct. points", short: " pp", title, show: (x) => signed(missing(x) ? x : 100 * x) };
   }
-  if (kind === "up") return { head: `${sessions}-day rise`, unit: "chance, %", title: `How likely the models hold it that the price rises over ${sessions} sessions`, show: (x) => num(missing(x) ? x : 100 * x, 1) };
-  return { head: words(target), unit: "", title: "What a model says", show: (x) => signed(x, 4) };
+  if (kind === "up") return { head: `${sessions}-day rise`, unit: "chance, %", short: "%", title: `How likely the models hold it that the price rises over ${sessions} sessions`, show: (x) => num(missing(x) ? x : 100 * x, 1) };
+  return { head: words(target), unit: "", short: "", title: "What a model says", show: (x) => signed(x, 4) };
 }
 
 /** An indicator as a chart names it: sma_20 is "SMA 20". */

@@ -35,7 +35,7 @@ export function mapView(store) {
     if (!tile) return;
     fill(tip, el("b", {}, tile.symbol), el("span", {}, sectorOf(tile)),
       el("span", { class: `big ${f.direction(tile.change_pct)}` }, f.pct(tile.change_pct)),
-      el("span", {}, tile.price === null ? "has not traded today" : `$${f.price(tile.price)} · $${f.compact(tile.dollar_volume)} traded`), label(tile.label));
+      el("span", {}, tile.price === null ? "has not traded today" : `${f.dollars(tile.price)} · $${f.compact(tile.dollar_volume)} traded`), label(tile.label));
     const left = x > canvas.clientWidth / 2;
     tip.style.setProperty("left", left ? "auto" : `${x + 14}px`);
     tip.style.setProperty("right", left ? `${canvas.clientWidth - x + 14}px` : "auto");

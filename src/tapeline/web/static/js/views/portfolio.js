@@ -108,7 +108,7 @@ export function portfolioView(store) {
 export function dealRow(row, fresh) {
   return el("li", { class: fresh ? "fresh" : "", "data-fill": row.fill_id },
     el("time", {}, f.time(row.event_ns)), el("span", { class: `side ${row.side}` }, row.side), symbolLink(row.symbol),
-    el("span", { class: "terms", title: f.money(row.qty * row.price) }, `${f.qty(row.qty)} at $${f.price(row.price)}`), label(row.label),
+    el("span", { class: "terms", title: f.money(row.qty * row.price) }, `${f.qty(row.qty)} at ${f.dollars(row.price)}`), label(row.label),
     el("div", { class: "reason" }, row.reason.split("; ").map((voice) => el("p", {}, voice))), el("span", { class: "fee" }, `fee ${f.money(row.fee)}`));
 }
 

@@ -19,8 +19,9 @@ export function symbolView(store, symbol) {
   const side = el("div", { class: "aside" });
   const thought = el("div");
   const headlines = el("div");
+  const ranked = el("div", { hidden: true });
   const chart = el("section", { class: "panel" }, el("header", {}, kinds, lines, origin), box, noChart);
-  const columns = el("div", { class: "columns" }, el("div", {}, chart, thought), el("div", {}, side, headlines));
+  const columns = el("div", { class: "columns" }, el("div", {}, chart, thought), el("div", {}, side, ranked, headlines));
   const node = el("div", { class: "symbolview" }, head, columns);
   const gone = { yes: false };
   const chosen = new Set();
@@ -34,7 +35,7 @@ export function symbolView(store, symbol) {
 
   function showHead() {
     fill(head, el("div", {}, el("h1", {}, page.symbol), el("p", {}, [page.name, page.sector].filter(Boolean).join(" · "))),
-      el("div", { class: "quote" }, el("strong", { title: page.price === null ? "It has not traded today." : null }, page.price === null ? f.NONE : `$${f.price(page.price)}`),
+      el("div", { class: "quote" }, el("strong", { title: page.price === null ? "It has not traded today." : null }, f.dollars(page.price)),
         el("span", { class: f.direction(page.change_pct), title: "Since the previous close" }, f.pct(page.change_pct)), label(page.label)));
   }
 
@@ -61,7 +62,7 @@ export function symbolView(store, symbol) {
 
   function showSide() {
     const held = page.holding;
-    const rows = held ? [["Shares", f.qty(held.qty)], ["Cost", `$${f.price(held.avg_price)}`], ["Value", f.money(held.value, 0)], ["Profit", f.pct(held.profit_pct)]] : [];
+    const rows = held ? [["Shares", f.qty(held.qty)], ["Cost", f.dollars(held.avg_price)], ["Value", f.money(held.value, 0)], ["Profit", f.pct(held.profit_pct)]] : [];
     const facts = el("dl", { class: "facts" }, rows.map(([name, value]) => [el("dt", {}, name), el("dd", { class: name === "Profit" ? f.direction(held.profit_pct) : "" }, value)]).flat());
     const deals = el("ol", { class: "deals" }, page.deals.map((row) => dealRow(row, false)));
     fill(side, panel("Position", null, held ? facts : empty("Not held"), page.deals.length ? deals : null));
@@ -69,6 +70,22 @@ export function symbolView(store, symbol) {
     const press = panel("Headlines", "as they came", items.length ? el("ul", { class: "headlines" }, items) : empty("No headlines"));
     press.firstChild.append(toldBy(store.parts.status) ?? "");
     fill(headlines, press);
+  }
+
+  function showScan() {
+    const row = store.parts.scan?.find((one) => one.symbol === symbol);
+    ranked.hidden = !row;
+    if (!row) return;
+    const said = (target, value) => {
+      const { head, short, title, show } = f.foretold(target);
+      return [head, f.missing(value) ? f.NONE : `${show(value)}${short}`, f.missing(value) ? "The models abstain on it." : title];
+    };
+    const models = Object.entries(row.models).map(([target, value]) => said(target, value));
+    const rows = [["Rank", f.count(row.rank)], ["Score", f.signed(row.score, 3)], ["Stop", f.dollars(row.stop)], ["Target", f.dollars(row.target)], ...models];
+    const facts = el("dl", { class: "facts many" }, rows.map(([name, value, title]) => el("div", { title }, el("dt", {}, name), el("dd", {}, value))));
+    const made = panel("In the last scan", models.length ? "pp: percentile points" : null, facts);
+    made.firstChild.append(label(store.parts.status?.label) ?? "");
+    fill(ranked, made);
   }
 
   async function load() {
@@ -110,8 +127,11 @@ export function symbolView(store, symbol) {
   fill(head, empty("Asking the node …"));
   return {
     node,
-    parts: [],
-    update: (name) => ["all", "status"].includes(name) && follow(),
+    parts: ["scan"],
+    update(name) {
+      if (["all", "scan"].includes(name)) showScan();
+      if (["all", "status"].includes(name)) follow();
+    },
     close: () => ((gone.yes = true), stop(), candles?.close()),
   };
 }
