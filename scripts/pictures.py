@@ -88,7 +88,9 @@ class Camera:
         path = self.folder / f"{name}.png"
         page.screenshot(path=path)
         with Image.open(path) as seen:
-            few = seen.convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)  # rare colours stay
+            few = seen.convert("RGB").quantize(
+                COLOURS, method=Image.Quantize.MAXCOVERAGE, kmeans=1
+            )  # rare colours stay
         few.save(path, optimize=True)
         print(f"{path} {path.stat().st_size // 1000} kB")
 
@@ -126,8 +128,9 @@ def main(folder: Path, options: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with demo(options) as url, sync_playwright() as player:
         browser = player.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=FLAGS)
-        desk = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="dark")
-        phone = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="light")
+        # without motion no picture shows tiles on their way
+        desk = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="dark", reduced_motion="reduce")
+        phone = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="light", reduced_motion="reduce")
         follow_the_day(Camera(url, folder), desk, phone)
         browser.close()
 

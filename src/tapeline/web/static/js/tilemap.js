@@ -7,7 +7,7 @@ import { squarify } from "./treemap.js";
 const FULL_PCTS = [1, 2.5, 5, 10, 20]; // changes at which the colour may be full
 const WITHIN = 0.75; // share of the tiles that the colour tells apart
 const SHADES = 24;
-const RELAYOUT_MS = 6000;
+const RELAYOUT_MS = 15_000;
 const MOVE_MS = 500;
 const HEAD = 17; // height of a sector's name
 
