@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,18 +12,17 @@ from typing import Any
 import httpx2
 import pytest
 from tests.cli.shell import Answer, Shell
+from tests.sim.running import running_simulator
 
 from tapeline.cli import poll
-from tapeline.core.process import spawn
 from tapeline.feed.watchlist import WatchedFile
 
 
 @pytest.fixture(scope="module")
 def vendor() -> Iterator[str]:
     """Yield the address of a simulator that several verbs ask in turn."""
-    argv = [sys.executable, "-m", "tapeline.sim", "--port", "0", "--day", "2010-05-06", "--symbols", "60"]
-    with spawn(argv, name="the simulator", pipe_stdout=True) as child:
-        yield json.loads(child.read_line(60.0))["url"]
+    with running_simulator(60) as address:
+        yield address
 
 
 @pytest.fixture
@@ -232,3 +230,69 @@ def test_a_chain_with_a_vendor_that_has_no_key_is_refused(shell: Shell) -> None:
     shell.patch.setenv("APCA_API_SECRET_KEY", "secret")
     shell.patch.setenv("TAPELINE_FEED__SOURCES", '["alpaca", "massive"]')
     assert "set MASSIVE_API_KEY" in shell.refuses("poll", "--once", "--symbols", "AAPL")
+
+
+RECORDED = ("poll", "--symbols", "AAPL,MSFT,BTC/USD,NOPE", "--cycles", "2")
+
+
+def _replays(shell: Shell, *words: str) -> Answer:
+    """Poll where no key and no vendor is."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY", "TAPELINE_FEED__ALPACA__BASE_URL"):
+            patch.delenv(name)
+        return shell("poll", "--replay", *words, "--json")
+
+
+@pytest.mark.process
+def test_what_poll_records_it_replays_to_the_byte_without_key_vendor_and_home(polling: Shell, tmp_path: Path) -> None:
+    many, one = str(tmp_path / "many"), str(tmp_path / "one")
+    told = polling(*RECORDED, "--record", many, "--json")
+    looked = polling("poll", "--once", "--symbols", "AAPL", "--record", one, "--json")
+    polled = polling.home / "market" / "polled.json"
+    assert not polled.exists()
+    assert told.code == 0
+    assert {bar["symbol"] for bar in _bars(told)} == {"AAPL", "MSFT", "BTC/USD"}
+    assert _replays(polling, many) == told
+    assert _replays(polling, one) == looked
+    kept = "".join(file.read_text() for folder in (many, one) for file in Path(folder).iterdir())
+    assert "secret" not in kept
+    assert '"key"' not in kept
+
+
+@pytest.mark.process
+def test_a_recording_that_was_cut_is_refused_in_one_sentence_and_one_that_ends_early_is_replayed_so_far(
+    polling: Shell, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cut"
+    told = polling(*RECORDED, "--record", str(folder), "--json")
+    lines = (folder / "traffic.jsonl").read_text().splitlines(keepends=True)
+
+    def without(n: int) -> Answer:
+        (folder / "traffic.jsonl").write_text("".join(lines[:-n]))
+        return _replays(polling, str(folder))
+
+    early = without(2)  # the last minute of both markets was never read a second time
+    assert (early.code, early.err) == (0, told.err)
+    assert early.out == "".join(told.out.splitlines(keepends=True)[: early.out.count("\n")])
+    assert 0 < early.out.count("\n") < told.out.count("\n")
+    first = json.loads(lines[2])["url"]
+    (folder / "traffic.jsonl").write_text("".join(line for line in lines if json.loads(line)["url"] != first))
+    hole = _replays(polling, str(folder))
+    assert hole.code == 2
+    assert f"tapeline: the recording in {folder} has no answer to GET /v" in hole.err
+    (folder / "traffic.jsonl").write_text("".join(lines)[:-40])
+    broken = polling.refuses("poll", "--replay", str(folder))
+    assert broken.startswith(f"line {len(lines)} of the recording {folder / 'traffic.jsonl'} cannot be read (")
+    assert broken.endswith("it was cut off or changed; remove it, or record again")
+
+
+def test_what_does_not_go_with_a_recording_is_refused(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").touch()
+    shell.patch.setenv("APCA_API_KEY_ID", "key")
+    shell.patch.setenv("APCA_API_SECRET_KEY", "secret")
+    assert shell.refuses("poll", "--record", str(tmp_path / "full")).endswith("give a new one")
+    assert "leave out --stream" in shell.refuses("poll", "--stream", "--record", str(tmp_path / "new"))
+    assert "leave out everything else" in shell.refuses("poll", "--once", "--replay", str(tmp_path / "full"))
+    assert "`tapeline poll --record` makes one" in shell.refuses("poll", "--replay", str(tmp_path / "full"))
+    assert "Not a directory" in shell.refuses("poll", "--record", str(tmp_path / "full" / "mine.txt" / "x"))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import gzip
+import hashlib
 from pathlib import Path
 
 import anyio
 import httpx2
+import msgspec
 import pytest
 from tests.feed.test_poller import CALENDAR, CONFIG, EVERY_MINUTE, SYMBOLS, _minutes
 from tests.feed.worlds import KEYS, OPEN_NS, FakeVendor, bars_of, run
@@ -16,7 +20,7 @@ from tapeline.core.errors import BadInput, DataError
 from tapeline.core.outcome import Kind
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.poller import Poller
-from tapeline.feed.recording import RecordingTransport, ReplayTransport, read_recording
+from tapeline.feed.recording import MAX_STRANGE, VERSION, RecordingTransport, ReplayTransport, read_recording
 from tapeline.feed.vendors.alpaca import DATA_HOST, alpaca_hosts
 
 
@@ -93,15 +97,82 @@ def test_what_is_not_on_record_is_an_error_and_no_call(tmp_path: Path) -> None:
     run(main)
 
 
+def exchange(**changed: object) -> bytes:
+    told = {"version": VERSION, "at_ns": 0, "method": "GET", "url": "/a?", "status": 200, "headers": [], "content": ""}
+    return msgspec.json.encode({**told, "asked": hashlib.sha256(b"").hexdigest(), **changed})
+
+
 @pytest.mark.parametrize(
-    "text", ["{", '{"version":2,"method":"GET","url":"/","asked":"","status":200,"headers":[],"content":""}']
+    ("line", "sentence"),
+    [
+        (b"{", "truncated"),
+        (exchange()[:-9], "truncated"),
+        (exchange(version=1), "is of version 1, and 2 is read here: record it again"),
+        (exchange(content="e30"), "Incorrect padding"),
+        (exchange(status="ok"), "Expected `int`"),
+        (b"\xff", "cut off or changed"),
+    ],
 )
-def test_a_recording_that_cannot_be_read_is_refused_by_line(tmp_path: Path, text: str) -> None:
+def test_a_recording_that_cannot_be_read_is_refused_by_line(tmp_path: Path, line: bytes, sentence: str) -> None:
     path = tmp_path / "bad.jsonl"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match="line 1 of the recording"):
+    path.write_bytes(exchange() + b"\n" + line)
+    with pytest.raises(DataError, match=f"line 2 of the recording .*{sentence}"):
         ReplayTransport(path)
+
+
+def test_a_place_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="No such file"):
         ReplayTransport(tmp_path / "absent")
     with pytest.raises(BadInput, match="cannot write the recording"):
         RecordingTransport(httpx2.MockTransport(lambda _: httpx2.Response(200)), tmp_path)
+
+
+def test_answers_come_at_their_moments_and_the_end_is_told_apart_from_a_hole(tmp_path: Path) -> None:
+    path = tmp_path / "two.jsonl"
+    path.write_bytes(exchange(at_ns=OPEN_NS + 250) + b"\n" + exchange(at_ns=OPEN_NS + 900))
+    ends: list[int] = []
+
+    async def main(clock: LogicalClock) -> list[int]:
+        transport = ReplayTransport(path, clock=clock, on_end=lambda: ends.append(transport.left))
+        moments = []
+        async with httpx2.AsyncClient(transport=transport, base_url="https://x.test") as client:
+            for way in ("/b", "/a", "/a", "/a"):
+                with contextlib.suppress(httpx2.ConnectError):
+                    await client.get(way)
+                moments.append(clock.now_ns() - OPEN_NS)
+        assert transport.strange == ["GET /b?"]
+        return moments
+
+    assert run(main) == [0, 250, 900, 900]
+    assert ends == [0]
+
+
+def test_a_replay_of_nothing_but_strange_questions_ends(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_bytes(exchange())
+    ends: list[int] = []
+
+    async def main(_clock: LogicalClock) -> None:
+        transport = ReplayTransport(path, on_end=lambda: ends.append(len(transport.strange)))
+        async with httpx2.AsyncClient(transport=transport, base_url="https://x.test") as client:
+            while not ends:
+                with pytest.raises(httpx2.ConnectError):
+                    await client.get("/b")
+
+    run(main)
+    assert ends == [MAX_STRANGE]
+
+
+def test_a_crumb_and_a_secret_in_a_header_are_blotted_out(tmp_path: Path) -> None:
+    path = tmp_path / "crumb.jsonl"
+    inner = httpx2.MockTransport(lambda _: httpx2.Response(200, headers={"x-seen": "secret-456"}, content=b"cRuMb"))
+
+    async def ask(transport: httpx2.AsyncBaseTransport) -> bytes:
+        async with httpx2.AsyncClient(transport=transport, base_url="https://x.test") as client:
+            return (await client.get("/v1/test/getcrumb", params={"crumb": "cRuMb"})).content
+
+    assert anyio.run(ask, RecordingTransport(inner, path, ["secret-456"])) == b"cRuMb"
+    (kept,) = read_recording(path)
+    assert base64.b64decode(kept.content) == b"***"
+    assert kept.url == "/v1/test/getcrumb?crumb=%2A%2A%2A"
+    assert b"secret-456" not in path.read_bytes()

@@ -20,6 +20,7 @@ from tapeline.core.config import Config
 from tapeline.core.errors import BadInput
 
 if TYPE_CHECKING:
+    from tapeline.cli.poll_record import Record, Replay
     from tapeline.feed.poller import Poller
     from tapeline.feed.watchlist import WatchedFile
 
@@ -48,23 +49,40 @@ def poll(
     as_json: Annotated[
         bool, typer.Option("--json", help="Lines of JSON: one a bar, one a cycle; with --once one object.")
     ] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="Keep all answers, without secrets, in this new folder.", metavar="DIR")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Poll once more what was kept there: no network, no key.", metavar="DIR")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Ask the vendor, or the server in its place, for minute bars and print them."""
+    if replay is not None:
+        if record or symbols or once or cycles is not None or stream or strategy or mode or config:
+            raise BadInput("--replay repeats a recording as it was made: leave out everything else but --json")
+        anyio.run(until_stopped, partial(_replay, replay, as_json))
+        return
+    if once and (cycles is not None or stream):
+        raise BadInput("--once is one look at the newest minute: leave out --cycles and --stream, or --once")
+    if record is not None and stream:
+        raise BadInput("--record keeps requests and their answers, and a stream has none: leave out --stream")
     read = partial(_settings, config, strategy, mode)
-    wanted = wanted_symbols(symbols)
+    settings, named = read(), wanted_symbols(symbols)
+    wanted = named or _watched()
+    tape = None if record is None else _begin(record, wanted, once, cycles)
     if once:
-        if cycles is not None or stream:
-            raise BadInput("--once is one look at the newest minute: leave out --cycles and --stream, or --once")
-        anyio.run(partial(_once, read(), wanted, as_json))
+        anyio.run(partial(_once, settings, wanted, as_json, tape))
         return
     from tapeline.cli.poll_watch import watch
     from tapeline.feed.watchlist import WatchedFile
 
     def watch_settings(poller: Poller) -> Callable[[], None]:
-        return partial(_retune, WatchedFile(settings_path(config)), read, poller)
+        return partial(_retune, WatchedFile(settings_path(config)), read, poller) if tape is None else _stay
 
-    anyio.run(until_stopped, partial(watch, read(), wanted, as_json, cycles, stream, watch_settings))
+    follows = not named and tape is None
+    watching = partial(watch, settings, wanted, as_json, cycles, stream, follows, watch_settings, tape)
+    anyio.run(until_stopped, watching)
 
 
 def wanted_symbols(text: str | None) -> tuple[str, ...]:
@@ -97,15 +115,46 @@ def _retune(file: WatchedFile, read: Callable[[], Config], poller: Poller) -> No
         typer.echo(f"asking by strategy {feed.strategy} and mode {feed.mode} from now on", err=True)
 
 
-async def _once(config: Config, wanted: tuple[str, ...], as_json: bool) -> None:
+def _watched() -> tuple[str, ...]:
+    from tapeline.feed.watchlist import read_watchlist
+
+    return read_watchlist(watchlist_path())
+
+
+def _begin(folder: Path, wanted: tuple[str, ...], once: bool, cycles: int | None) -> Record:
+    from tapeline.cli.poll_record import Record
+
+    return Record(folder, wanted, once, cycles)
+
+
+def _stay() -> None:
+    """Change no settings on the way."""
+
+
+async def _once(config: Config, wanted: tuple[str, ...], as_json: bool, tape: Record | Replay | None = None) -> None:
     """Print the newest minute; exit code 1 when a page failed or no symbol is left to ask for."""
     from tapeline.cli.poll_once import newest_minute
     from tapeline.cli.vendor import open_vendor
-    from tapeline.feed.watchlist import read_watchlist
 
-    async with open_vendor(config, os.environ) as vendor:
-        newest = await newest_minute(vendor, wanted or read_watchlist(watchlist_path()))
+    async with open_vendor(config, os.environ, tape) as vendor:
+        newest = await newest_minute(vendor, wanted)
     show_newest(as_json, newest)
     has_bars = any(len(frame) for frame in newest.frames)
     if newest.missing or not (has_bars or newest.unknown or newest.no_trade):
         raise typer.Exit(1)
+
+
+async def _replay(folder: Path, as_json: bool) -> None:
+    """Poll a recording once more, to its end."""
+    from tapeline.cli.poll_record import Replay
+    from tapeline.cli.poll_watch import watch
+
+    replay = Replay(folder)
+    recipe, settings = replay.recipe, replay.settings()
+    with anyio.CancelScope() as scope:
+        replay.stop = scope.cancel
+        if recipe.once:
+            await _once(settings, recipe.wanted, as_json, replay)
+        else:
+            await watch(settings, recipe.wanted, as_json, recipe.cycles, False, False, lambda _poller: _stay, replay)
+    replay.check()

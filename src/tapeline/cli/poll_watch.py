@@ -17,6 +17,7 @@ import httpx2
 import msgspec
 import typer
 
+from tapeline.cli.poll_record import Record, Replay
 from tapeline.cli.poll_show import iso, show_report, show_streamed
 from tapeline.cli.vendor import Market, Vendor, open_vendor
 from tapeline.cli.watchlist import watchlist_path
@@ -33,7 +34,7 @@ from tapeline.feed.provisional import Provisional
 from tapeline.feed.report import MINUTE_NS, PollReport
 from tapeline.feed.vendors.alpaca_crypto import split_markets
 from tapeline.feed.vendors.alpaca_stream import listen
-from tapeline.feed.watchlist import WatchedList, read_watchlist
+from tapeline.feed.watchlist import WatchedList
 from tapeline.flow.channel import Inlet, Outlet, channel
 
 REPORTS_WAITING = 4
@@ -76,13 +77,18 @@ async def watch(
     as_json: bool,
     cycles: int | None,
     with_stream: bool,
+    follows: bool,
     watch_settings: WatchSettings,
+    tape: Record | Replay | None = None,
 ) -> None:
-    """Poll until stopped. A watchlist or settings that change on disk count from the next cycle on."""
+    """Poll until stopped. A watchlist or settings that change on disk count from the next cycle on.
+
+    With a ``tape`` nothing changes on the way: it begins now, or where it was recorded, whatever was polled before.
+    """
     streamed = Provisional() if with_stream else None
-    past = PolledFile(default_home(os.environ).path / "market" / "polled.json")
-    async with open_vendor(config, os.environ) as vendor:
-        symbols, unknown, unchecked = await vendor.known(wanted or read_watchlist(watchlist_path()))
+    past = PolledFile(default_home(os.environ).path / "market" / "polled.json") if tape is None else None
+    async with open_vendor(config, os.environ, tape) as vendor:
+        symbols, unknown, unchecked = await vendor.known(wanted)
         for line in [f"{symbol}: {reason}" for symbol, reason in unknown] + [unchecked] * bool(unchecked):
             typer.echo(line, err=True)
         stocks, _ = split_markets(symbols)
@@ -94,7 +100,7 @@ async def watch(
         with ExitStack() as open_ends:
             runs = []
             for market in markets:
-                file = None if wanted else WatchedList(watchlist_path())
+                file = WatchedList(watchlist_path()) if follows else None
                 follow = partial(listed_in, market, len(markets) == 1, file)
                 end = open_ends.enter_context(inlet.clone())
                 runs.append(partial(_poll_market, vendor, market, past, end, cycles, follow, watch_settings))
@@ -106,7 +112,7 @@ async def watch(
                 group.cancel_scope.cancel()
 
 
-async def _show(as_json: bool, outlet: Outlet[Cycle], past: PolledFile, streamed: Provisional | None) -> None:
+async def _show(as_json: bool, outlet: Outlet[Cycle], past: PolledFile | None, streamed: Provisional | None) -> None:
     """Print what comes, and remember that it was printed: killed in between, the next start prints it once more."""
     with outlet:
         while True:
@@ -117,13 +123,14 @@ async def _show(as_json: bool, outlet: Outlet[Cycle], past: PolledFile, streamed
             with anyio.CancelScope(shield=True):
                 news = streamed.news_of(cycle.report) if streamed is not None else cycle.report
                 show_report(as_json, news, cycle.is_final)
-                await past.note(cycle.feed, cycle.marks)
+                if past is not None:
+                    await past.note(cycle.feed, cycle.marks)
 
 
 async def _poll_market(
     vendor: Vendor,
     market: Market,
-    past: PolledFile,
+    past: PolledFile | None,
     inlet: Inlet[Cycle],
     cycles: int | None,
     follow: Callable[[], Sequence[str] | None],
@@ -135,7 +142,7 @@ async def _poll_market(
         config = msgspec.structs.replace(config, extended_hours=False)
     feed = f"{market.source.feed} {_server(config.alpaca.base_url)}"
     now_ns = clock.now_ns()
-    found = past.marks(feed, market.symbols, now_ns, market.calendar)
+    found = Past({}, ()) if past is None else past.marks(feed, market.symbols, now_ns, market.calendar)
     poller = Poller(
         market.source,
         market.symbols,

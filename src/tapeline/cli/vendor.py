@@ -15,14 +15,16 @@ import httpx2
 import msgspec
 
 from tapeline.cli.counting import open_counts
+from tapeline.cli.poll_record import REPLAY_KEYS, Record, Replay
 from tapeline.core.calendar import SessionCalendar
 from tapeline.core.clock import Clock, LogicalClock, SystemClock, actor
 from tapeline.core.config import Config
-from tapeline.core.config.secrets import alpaca_keys, massive_key
+from tapeline.core.config.secrets import AlpacaKeys, alpaca_keys, massive_key
 from tapeline.core.errors import BadInput
 from tapeline.core.home import default_home
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.replay import ReplayAuthority
+from tapeline.feed.shared_limit import LimiterState
 from tapeline.feed.sources import BarSource, DailySource
 from tapeline.feed.validate import sort_out_symbols
 from tapeline.feed.vendors.alpaca import AlpacaBars, Asset, alpaca_hosts
@@ -93,31 +95,71 @@ class Vendor:
         return *sort_out_symbols(wanted or [asset.symbol for asset in assets if asset.tradable], assets), ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How the vendor is reached."""
+
+    clock: Clock
+    keys: AlpacaKeys
+    massive: str
+    state: LimiterState | None
+    transport: httpx2.AsyncBaseTransport | None
+    is_replay: bool
+    """Whether answers name their latency."""
+
+
 @asynccontextmanager
-async def open_vendor(config: Config, environ: Mapping[str, str]) -> AsyncIterator[Vendor]:
+async def open_vendor(
+    config: Config, environ: Mapping[str, str], tape: Record | Replay | None = None
+) -> AsyncIterator[Vendor]:
     """Open the gateway to Alpaca's hosts, or to the servers that stand in their place. The body is an actor.
+
+    Parameters
+    ----------
+    tape
+        Keeps what is asked, or answers it instead of a vendor.
 
     Raises
     ------
     BadInput
-        Without a key pair in the environment.
+        Without a key pair in the environment, which a replay does not need.
     """
-    keys = alpaca_keys(environ)
-    if keys is None:
-        raise BadInput("asking the vendor needs its key: set APCA_API_KEY_ID and APCA_API_SECRET_KEY")
     async with AsyncExitStack() as stack:
-        clock = await _clock(stack, config.feed.alpaca.base_url)
-        is_replay = isinstance(clock, LogicalClock)
-        simulator = config.feed.alpaca.base_url if is_replay else ""
-        state = await open_counts(stack, config, default_home(environ), simulator)
-        hosts = [*alpaca_hosts(config.feed, keys, clock, state), *yahoo_hosts(config.feed, clock)]
-        hosts += chain_hosts(config.feed, massive_key(environ) or "", clock)
-        gateway = Gateway(hosts, config=config.feed, clock=clock, seed=config.node.seed, replay=is_replay)
+        way = _recorded(tape) if isinstance(tape, Replay) else await _network(stack, config, environ, tape)
+        clock = way.clock
+        hosts = [*alpaca_hosts(config.feed, way.keys, clock, way.state), *yahoo_hosts(config.feed, clock)]
+        hosts += chain_hosts(config.feed, way.massive, clock)
+        gateway = Gateway(
+            hosts,
+            config=config.feed,
+            clock=clock,
+            seed=config.node.seed,
+            transport=way.transport,
+            replay=way.is_replay,
+        )
         await stack.enter_async_context(gateway)
         await stack.enter_async_context(actor(clock))
         bars = AlpacaBars(gateway, config.feed.alpaca)
         source = bar_source(config.feed, gateway, bars)
         yield Vendor(config, clock, SessionCalendar(), gateway, bars, source, AlpacaCrypto(gateway))
+
+
+async def _network(stack: AsyncExitStack, config: Config, environ: Mapping[str, str], record: Record | None) -> _Way:
+    """Return the way to the servers that are configured, on whose clock they have."""
+    keys = alpaca_keys(environ)
+    if keys is None:
+        raise BadInput("asking the vendor needs its key: set APCA_API_KEY_ID and APCA_API_SECRET_KEY")
+    clock = await _clock(stack, config.feed.alpaca.base_url)
+    is_replay = isinstance(clock, LogicalClock)
+    simulator = config.feed.alpaca.base_url if is_replay else ""
+    state = await open_counts(stack, config, default_home(environ), simulator)
+    transport = None if record is None else record.transport(config, clock, keys, environ)
+    return _Way(clock, keys, massive_key(environ) or "", state, transport, is_replay)
+
+
+def _recorded(replay: Replay) -> _Way:
+    """Return the way to a recording: nobody is asked, so nothing counts and no key is needed."""
+    return _Way(replay.clock, REPLAY_KEYS, "replay", None, replay.transport(), replay.recipe.is_logical)
 
 
 async def _clock(stack: AsyncExitStack, base_url: str) -> Clock:

@@ -1,6 +1,6 @@
 """Traffic on record: what was asked and what came back, byte for byte, and the same again without a network.
 
-In: a transport, and a file.  Out: the same answers, kept; or kept answers, in the order in which they came.
+In: a transport, and a file.  Out: the same answers, kept; or kept answers, in the order and at the moments they came.
 Refuses to keep a secret: request headers are left out, secret parameters and cookies blotted out, and whatever secret a
 vendor repeats in its answer. A question that is not on record is an error, never a call.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO
 
@@ -18,17 +18,28 @@ import anyio.lowlevel
 import httpx2
 import msgspec
 
+from tapeline.core.clock import Clock
 from tapeline.core.errors import BadInput, DataError
 from tapeline.feed.request import SECRET_NAME
 
-VERSION = 1
+VERSION = 2
 BLOT = "***"
+CRUMB = "crumb"
+"""Yahoo's secret: a parameter, and the whole answer of the path that ends with it."""
+MAX_STRANGE = 100
+"""Questions that are not on record after which a replay is given up."""
+
+
+class _Stamp(msgspec.Struct, frozen=True):
+    version: int
 
 
 class Exchange(msgspec.Struct, frozen=True):
     """One line of a recording: a question, and its answer as it came over the wire (base64)."""
 
     version: int
+    at_ns: int
+    """When it was complete, on the clock of the recording; 0 where nobody told the time."""
     method: str
     url: str
     asked: str
@@ -49,10 +60,19 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
         The recording; made for its owner only.
     secrets
         Values that must not be in it.
+    clock
+        Whose time is noted with each answer.
     """
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, path: Path, secrets: Iterable[str] = ()) -> None:
-        self._inner = inner
+    def __init__(
+        self,
+        inner: httpx2.AsyncBaseTransport,
+        path: Path,
+        secrets: Iterable[str] = (),
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self._inner, self._clock = inner, clock
         self._secrets = [secret for secret in secrets if secret]
         try:
             self._file: IO[bytes] = path.open("ab")
@@ -71,10 +91,14 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
             content = b"".join([chunk async for chunk in stream])  # as it came, decoded of nothing
         finally:
             await answer.aclose()
-        headers = tuple((name, BLOT if _is_secret(name) else value) for name, value in answer.headers.multi_items())
-        kept = self._blot(content)
+        headers = tuple(
+            (name, BLOT if _is_secret(name) else self._blot(value.encode()).decode())
+            for name, value in answer.headers.multi_items()
+        )
+        kept = BLOT.encode() if request.url.path.endswith(CRUMB) else self._blot(content)
         exchange = Exchange(
             VERSION,
+            0 if self._clock is None else self._clock.now_ns(),
             request.method,
             question_url(request.url),
             _digest(request),
@@ -98,9 +122,26 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
 
 
 class ReplayTransport(httpx2.AsyncBaseTransport):
-    """Answers from a recording: each question gets its answers in the order in which they came."""
+    """Answers from a recording: each question gets its answers in the order in which they came.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path
+        The recording.
+    clock
+        A logical clock on which each answer comes at its moment; None gives all at once.
+    on_end
+        Called at the first question after the last answer was given, and when too many questions are strange.
+
+    Attributes
+    ----------
+    strange
+        Questions that are not on record, or not this often, though others are left; the first few.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock | None = None, on_end: Callable[[], None] = lambda: None) -> None:
+        self._clock, self._on_end = clock, on_end
+        self.strange: list[str] = []
         self._left: defaultdict[tuple[str, str, str], deque[Exchange]] = defaultdict(deque)
         for exchange in read_recording(path):
             self._left[exchange.method, exchange.url, exchange.asked].append(exchange)
@@ -108,10 +149,18 @@ class ReplayTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Give the next answer to this question."""
         await anyio.lowlevel.checkpoint()
+        question = f"{request.method} {question_url(request.url)}"
         left = self._left[request.method, question_url(request.url), _digest(request)]
         if not left:
+            if self.left:
+                self.strange.append(question)
+            if not self.left or len(self.strange) >= MAX_STRANGE:
+                self._on_end()
+                await anyio.lowlevel.checkpoint()
             raise httpx2.ConnectError(f"{request.method} {request.url.path} is not on record, or not this often")
         exchange = left.popleft()
+        if self._clock is not None:
+            await self._clock.sleep_until(exchange.at_ns)
         content = base64.b64decode(exchange.content)
         return httpx2.Response(exchange.status, headers=list(exchange.headers), content=content)
 
@@ -122,20 +171,26 @@ class ReplayTransport(httpx2.AsyncBaseTransport):
 
 
 def read_recording(path: Path) -> list[Exchange]:
-    """Return a recording's exchanges. Raises DataError with the line that is wrong."""
+    """Return a recording's exchanges. Raises DataError with the line that is wrong, and what to do."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise DataError(f"cannot read the recording {path}: {error.strerror}") from None
-    found = []
-    for number, line in enumerate(lines, 1):
-        try:
-            found.append(msgspec.json.decode(line, type=Exchange))
-        except msgspec.MsgspecError as error:
-            raise DataError(f"line {number} of the recording {path} cannot be read: {error}") from None
-        if found[-1].version != VERSION:
-            raise DataError(f"line {number} of the recording {path} is of version {found[-1].version}, not {VERSION}")
-    return found
+    return [_read_line(line, f"line {number} of the recording {path}") for number, line in enumerate(lines, 1)]
+
+
+def _read_line(line: bytes, where: str) -> Exchange:
+    try:
+        version = msgspec.json.decode(line, type=_Stamp).version
+        if version != VERSION:
+            raise DataError(f"{where} is of version {version}, and {VERSION} is read here: record it again")
+        exchange = msgspec.json.decode(line, type=Exchange)
+        base64.b64decode(exchange.content, validate=True)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        raise DataError(
+            f"{where} cannot be read ({error}): it was cut off or changed; remove it, or record again"
+        ) from None
+    return exchange
 
 
 def question_url(url: httpx2.URL) -> str:
@@ -147,7 +202,7 @@ def question_url(url: httpx2.URL) -> str:
 
 
 def _is_secret(name: str) -> bool:
-    return name != "page_token" and SECRET_NAME.search(name) is not None
+    return name == CRUMB or (name != "page_token" and SECRET_NAME.search(name) is not None)
 
 
 def _digest(request: httpx2.Request) -> str:
