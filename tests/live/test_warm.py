@@ -13,7 +13,7 @@ from tapeline.live.warm import warm
 from tapeline.streams.blocks import Block, reply_of
 from tapeline.streams.ticks import TickRows
 
-LOOPS: tuple[Any, ...] = (fold.fold_ticks, wire._decode, wire._scan, session.newest_rows, session.add_up)
+LOOPS: tuple[Any, ...] = (fold.fold_ticks, wire._decode, wire._group, wire._scan, session.newest_rows, session.add_up)
 
 
 def test_after_warm_a_lane_compiles_nothing() -> None:

@@ -10,7 +10,7 @@ from tests.streams.toys import frame_of
 
 from tapeline.core.errors import BadMessage
 from tapeline.core.types import BarFrame, Label
-from tapeline.kernels.ticks import scan_reply
+from tapeline.kernels.ticks import group_spans, scan_reply
 from tapeline.streams import frames
 from tapeline.streams.blocks import Block, reply_of
 from tapeline.streams.ticks import MAX_ENTRY_BYTES, TickRows, parse_tick
@@ -127,3 +127,13 @@ def test_a_reply_is_whole_when_its_last_byte_is_there(said: list[Fields], cuts: 
         assert pending > 0
     assert scan_reply(np.frombuffer(raw, np.uint8), at, pending) == (len(raw), 0)
     assert len(raw) < MAX_ENTRY_BYTES
+
+
+@given(st.lists(st.binary(max_size=12), max_size=60))
+def test_spans_with_the_same_bytes_get_the_same_number_in_order_of_appearance(words: list[bytes]) -> None:
+    ends = np.cumsum([0, *map(len, words)])
+    spans = np.stack([ends[:-1], ends[1:]], axis=1)
+    number, first = group_spans(np.frombuffer(b"".join(words), np.uint8), spans)
+    unique = list(dict.fromkeys(words))
+    assert number.tolist() == [unique.index(word) for word in words]
+    assert first.tolist() == [words.index(word) for word in unique]

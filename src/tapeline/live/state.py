@@ -75,7 +75,7 @@ class LaneState:
                 bad |= mine
         if bad.any():
             good = np.flatnonzero(~bad)
-            rows = rows.take(good)
+            rows = rows.some(good)
         columns = self._columns_of_rows(rows)
         late = np.zeros(len(rows), np.bool_)
         steps = [

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from tapeline.core.errors import BadMessage
 from tapeline.core.types import I64, NS_PER_S, BarFrame
-from tapeline.kernels.ticks import GONE, TICK, Columns, decode_entries
+from tapeline.kernels.ticks import GONE, TICK, Columns, decode_entries, group_spans
 from tapeline.streams import frames, keys
 from tapeline.streams.ticks import (
     EARLIEST_NS,
@@ -67,11 +68,13 @@ class Block:
         """Size of the reply."""
         return len(self._raw)
 
+    def parts(self, i: int) -> list[bytes]:
+        """Return names and values of an entry's fields in turn; none when it was deleted before it was read."""
+        return [] if self.columns.kind[i] == GONE else list(_parts(self._raw, int(self.columns.begin[i])))
+
     def fields(self, i: int) -> dict[bytes, bytes]:
         """Return the fields of an entry; none when it was deleted before it was read."""
-        if self.columns.kind[i] == GONE:
-            return {}
-        parts = list(_parts(self._raw, int(self.columns.begin[i])))
+        parts = self.parts(i)
         return dict(zip(parts[::2], parts[1::2], strict=True))
 
     def has_frame(self) -> bool:
@@ -118,12 +121,11 @@ class Block:
             what = "lies outside 1990..2100: wrong unit, or zero" if outside[i] else "lies in the future"
             bad[int(entries[i])] = f"time {int(event_ns[i])} ns {what}"
         entries = entries[~(outside | ahead)]
-        names: dict[bytes, int] = {}
         spans, raw = found.spans[entries], self._raw
-        symbol = [names.setdefault(raw[a:b], len(names)) for a, b in zip(*spans[:, :2].T.tolist(), strict=True)]
+        index, first = group_spans(np.frombuffer(raw, np.uint8), spans)
+        texts = tuple(_name(raw[a:b]) for a, b in spans[first, :2].tolist())
         origin, origins, no_origin = self._origins(spans)
-        texts, nameless = _texts(names)
-        index = np.array(symbol, np.int64)
+        nameless = np.array([not text for text in texts], np.bool_)
         keep = ~(nameless[index] | no_origin)
         for i in np.flatnonzero(~keep).tolist():
             bad[int(entries[i])] = (
@@ -159,18 +161,14 @@ def _check_ahead(event_ns: int, received_ms: int) -> None:
         raise BadMessage(f"time {event_ns} ns lies in the future")
 
 
-def _texts(names: Mapping[bytes, int]) -> tuple[tuple[str, ...], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """Return the names as text, and which of them are no names."""
-    nameless = np.zeros(len(names), np.bool_)
-    texts = []
-    for name, i in names.items():
-        try:
-            texts.append(name.decode())
-            nameless[i] = flaw_of_symbol(texts[-1]) is not None
-        except UnicodeDecodeError:
-            texts.append("")
-            nameless[i] = True
-    return tuple(texts), nameless
+@lru_cache(maxsize=1 << 16)  # the same symbols come again and again
+def _name(raw: bytes) -> str:
+    """Return a symbol as text; empty when it is none."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return ""
+    return text if flaw_of_symbol(text) is None else ""
 
 
 def _in_order(parts: list[tuple[I64, TickRows]], bars: list[tuple[int, BarFrame]]) -> Iterator[Run]:
@@ -180,13 +178,13 @@ def _in_order(parts: list[tuple[I64, TickRows]], bars: list[tuple[int, BarFrame]
     rows = TickRows.concat([part[1] for part in parts]) if parts else None
     if rows is not None and (np.diff(entries) < 0).any():
         order = np.argsort(entries, kind="stable")
-        entries, rows = entries[order], rows.take(order)
+        entries, rows = entries[order], rows.some(order)
     done = 0
     for i, frame in (*bars, (None, None)):
         cut = entries.size if i is None else int(np.searchsorted(entries, i))
         if rows is not None and cut > done:
             whole = cut - done == entries.size
-            part = rows if whole else rows.take(np.arange(done, cut))
+            part = rows if whole else rows.some(slice(done, cut))
             yield Run(int(entries[done]), int(entries[cut - 1]), entries[done:cut], part)
             done = cut
         if i is not None and frame is not None:

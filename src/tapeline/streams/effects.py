@@ -46,7 +46,7 @@ class EntryEffects:
 
 def letter_of_entry(block: Block, i: int, reason: str) -> DeadLetter:
     """Return the dead letter of a whole entry; the payload is its fields."""
-    return _letter(block.id(i), reason, frames.pack_fields(block.fields(i)))
+    return _letter(block.id(i), reason, frames.pack(block.parts(i)))
 
 
 def to_effects(block: Block, run: Run, output: LaneOutput | TicksOutput, effects: dict[int, EntryEffects]) -> None:
@@ -79,7 +79,7 @@ def _refuse_ticks(
         if block.columns.kind[i] == HOLDS_FRAME:
             payload = frames.pack([frames.encode_ticks(rows.take(np.array(sorted(lost[i]), np.int64)))])
         else:
-            payload, reasons = frames.pack_fields(block.fields(i)), [reasons[0].removeprefix("1 rows: ")]
+            payload, reasons = frames.pack(block.parts(i)), [reasons[0].removeprefix("1 rows: ")]
         effects.setdefault(i, EntryEffects()).letter = _letter(block.id(i), "; ".join(reasons), payload)
 
 

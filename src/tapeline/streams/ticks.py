@@ -69,6 +69,17 @@ class TickRows:
         names = tuple(self.symbols[i] for i in kept.tolist())
         return TickRows(names, self.origins, symbol, self.origin[rows], self.event_ns[rows], self.numbers[rows])
 
+    def some(self, rows: I64 | slice) -> TickRows:
+        """Return the given rows, in that order, with all names."""
+        return TickRows(
+            self.symbols,
+            self.origins,
+            self.symbol[rows],
+            self.origin[rows],
+            self.event_ns[rows],
+            self.numbers[rows],
+        )
+
     @staticmethod
     def concat(parts: Sequence[TickRows]) -> TickRows:
         """Join rows in their order."""

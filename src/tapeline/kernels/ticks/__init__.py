@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from tapeline.kernels.ticks.fold import CLOSED, DONE, LATE, NEEDS_ROW, fold_ticks
 from tapeline.kernels.ticks.session import add_up, newest_rows
-from tapeline.kernels.ticks.wire import BY_HAND, GONE, HOLDS_FRAME, TICK, Columns, decode_entries, scan_reply
+from tapeline.kernels.ticks.wire import (
+    BY_HAND,
+    GONE,
+    HOLDS_FRAME,
+    TICK,
+    Columns,
+    decode_entries,
+    group_spans,
+    scan_reply,
+)
 
 __all__ = [
     "BY_HAND",
@@ -22,6 +31,7 @@ __all__ = [
     "add_up",
     "decode_entries",
     "fold_ticks",
+    "group_spans",
     "newest_rows",
     "scan_reply",
 ]

@@ -178,6 +178,17 @@ def _tick(buffer, at, spans, numbers):
     return _moment(buffer, at[_TIME, 0], at[_TIME, 1]) if at[_TIME, 0] >= 0 else (False, 0)
 
 
+@njit(nogil=True)
+def _same(buffer, begin, end, other, other_end):
+    """Return whether two spans hold the same bytes."""
+    size, k = end - begin, 0
+    if size != other_end - other:
+        return False
+    while k < size and buffer[begin + k] == buffer[other + k]:
+        k += 1
+    return k == size
+
+
 def _decode_body(buffer, pos, n, max_bytes, kind, ids, begin, spans, event_ns, numbers):
     at = np.empty((_LENGTHS.size, 2), np.int64)
     for e in range(n):
@@ -228,8 +239,54 @@ def _scan_body(buffer, pos, pending):
     return pos, pending
 
 
+def _group_body(buffer, spans, number, first):
+    size = 2
+    while size < 2 * number.size:
+        size *= 2
+    mask, found = np.uint64(size - 1), 0
+    table = np.full(size, -1, np.int64)
+    for i in range(number.size):
+        begin, end = spans[i, 0], spans[i, 1]
+        mixed = np.uint64(14695981039346656037)  # FNV-1a
+        for at in range(begin, end):
+            mixed = (mixed ^ np.uint64(buffer[at])) * np.uint64(1099511628211)
+        slot = np.int64((mixed ^ (mixed >> np.uint64(32))) & mask)
+        while table[slot] >= 0:
+            other = spans[first[table[slot]]]
+            if _same(buffer, begin, end, other[0], other[1]):
+                break
+            slot = (slot + 1) % size
+        if table[slot] < 0:
+            table[slot], first[found] = found, i
+            found += 1
+        number[i] = table[slot]
+    return found
+
+
 _decode: Any = loop(_decode_body)
+_group: Any = loop(_group_body)
 _scan: Any = loop(_scan_body)
+
+
+def group_spans(buffer: U8, spans: I64) -> tuple[I64, I64]:
+    """Return which spans of a reply hold the same bytes.
+
+    Parameters
+    ----------
+    buffer : uint8
+        The reply.
+    spans : int64 (n, at least 2)
+        First and last offset of each.
+
+    Returns
+    -------
+    number : int64 (n,)
+        The same for the same bytes, counted from 0 in order of appearance.
+    first : int64 (k,)
+        Which span each number appeared in first.
+    """
+    number, first = np.empty(len(spans), np.int64), np.empty(len(spans), np.int64)
+    return number, first[: _group(buffer, spans, number, first)]
 
 
 def scan_reply(buffer: U8, at: int, pending: int) -> tuple[int, int]:
