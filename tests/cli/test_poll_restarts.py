@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.chaos import kills
-from tests.feed.test_simulator import _simulator
+from tests.sim.running import running_simulator
 
 KILLS = kills(1, 10)
 
@@ -23,7 +23,7 @@ KILLS = kills(1, 10)
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Yield the address of a simulator."""
-    with _simulator(60) as address:
+    with running_simulator(60) as address:
         yield address
 
 

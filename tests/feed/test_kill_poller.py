@@ -14,8 +14,8 @@ import httpx2
 import pytest
 from tests.chaos import kills
 from tests.feed.poll_node import CONFIG, END_NS, LANES
-from tests.feed.test_simulator import _simulator
 from tests.feed.worlds import KEYS, OPEN_NS
+from tests.sim.running import running_simulator
 from tests.streams.toys import entries_of
 
 from tapeline.streams import frames
@@ -58,7 +58,7 @@ def test_killed_at_any_time_no_bar_is_lost_or_doubled_and_the_limit_holds(tmp_pa
                         found.update(zip(frame.symbols, frame.event_ns.tolist(), strict=True))
         return found
 
-    with _simulator(60) as url:
+    with running_simulator(60) as url:
         found = anyio.run(main, url)
         seen = httpx2.get(f"{url}/sim/stats", trust_env=False).json()
         asked = {"timeframe": "1Min", "start": "2010-05-06T13:30:00Z", "end": "2010-05-06T13:37:59Z", "limit": "10000"}

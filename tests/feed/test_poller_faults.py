@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.feed.test_simulator import CALENDAR, _cycles, _simulator, _with_feed
+from tests.feed.test_simulator import CALENDAR, _cycles, _with_feed
 from tests.feed.worlds import MINUTE_NS, OPEN_NS
+from tests.sim.running import running_simulator
 
 from tapeline.core.clock import LogicalClock
 from tapeline.core.config import FeedConfig
@@ -58,9 +59,9 @@ def test_every_obtainable_bar_arrives_exactly_once_and_no_cycle_outlasts_its_dea
 
     plan = tmp_path / "plan.json"
     plan.write_bytes(msgspec.json.encode(PLAN))
-    with _simulator(60, "--faults", str(plan)) as url:
+    with running_simulator(60, "--faults", str(plan)) as url:
         (found, took_ns, quarantine), seen = _with_feed(url, poll, CONFIG)
-    with _simulator(60) as url:
+    with running_simulator(60) as url:
         expected, _ = _with_feed(url, truth, CONFIG)
     assert found == expected
     assert len(expected) > 500

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -14,11 +11,11 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 from tests.feed.worlds import CLOSE_NS, KEYS, MINUTE_NS, OPEN_NS
+from tests.sim.running import running_simulator
 
 from tapeline.core.calendar import SessionCalendar
 from tapeline.core.clock import LogicalClock, actor
 from tapeline.core.config import FeedConfig
-from tapeline.core.process import spawn
 from tapeline.core.types import NS_PER_S, Headline, Label
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.poller import Poller, PollReport
@@ -31,14 +28,6 @@ pytestmark = pytest.mark.process
 
 CALENDAR = SessionCalendar()
 Use = Callable[[LogicalClock, Gateway, FeedConfig], Awaitable[Any]]
-
-
-@contextmanager
-def _simulator(symbols: int, *more: str) -> Iterator[str]:
-    """Run a fresh simulator of the flash crash; yield its address."""
-    argv = [sys.executable, "-m", "tapeline.sim", "--port", "0", "--day", "2010-05-06", "--seed", "7"]
-    with spawn([*argv, "--symbols", str(symbols), *more], name="the simulator", pipe_stdout=True) as child:
-        yield json.loads(child.read_line(60.0))["url"]
 
 
 def _with_feed(url: str, use: Use, config: FeedConfig) -> Any:
@@ -78,7 +67,7 @@ def test_history_and_a_morning_come_whole_inside_a_tight_limit() -> None:
         reports = [report async for report in _cycles(poller, clock, 10)]
         return market, symbols, history, asked, reports, gateway.stats
 
-    with _simulator(524) as url:
+    with running_simulator(524) as url:
         (market, symbols, history, asked, reports, stats), seen = _with_feed(url, use, config)
     assert (market.next_open_ns, market.next_close_ns) == (OPEN_NS, CLOSE_NS)
     assert len(symbols) >= 501
@@ -123,7 +112,7 @@ def test_the_news_of_the_crash_come_without_a_look_ahead() -> None:
             assert all(headline.event_ns <= moment_ns for headline in found[-1])
         return found
 
-    with _simulator(60) as url:
+    with running_simulator(60) as url:
         (morning, afternoon), _ = _with_feed(url, use, FeedConfig())
     assert afternoon
     assert {headline.label for headline in afternoon} == {Label.SIMULATED}
@@ -143,7 +132,7 @@ def test_two_runs_of_one_seed_see_the_same_bytes() -> None:
         return seen
 
     def one_run() -> list[object]:
-        with _simulator(60) as url:
+        with running_simulator(60) as url:
             found: list[object] = _with_feed(url, use, FeedConfig(batch_size=7, max_concurrent_batches=4))[0]
             return found
 

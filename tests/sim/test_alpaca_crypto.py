@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
+from tests.sim.running import running_simulator
 from tests.sim.worlds import at, make_client
-
-from tapeline.core.process import spawn
 
 CRYPTO = "/v1beta3/crypto/us"
 
@@ -138,9 +135,8 @@ def test_pairs_are_assets_of_their_own_class() -> None:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    argv = [sys.executable, "-m", "tapeline.sim", "--port", "0", "--symbols", "20"]
-    with spawn(argv, name="the simulator", pipe_stdout=True) as child:
-        yield json.loads(child.read_line(60.0))["url"]
+    with running_simulator(20) as address:
+        yield address
 
 
 @pytest.mark.process

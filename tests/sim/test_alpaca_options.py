@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
-import sys
 import warnings
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,9 +11,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.sim.running import running_simulator
 from tests.sim.worlds import at, make_client
-
-from tapeline.core.process import spawn
 
 CHAIN = "/v1beta1/options/snapshots/AAPL"
 
@@ -134,9 +131,8 @@ def test_contracts_tell_open_interest_of_the_evening_before_and_end_at_the_weeke
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    argv = [sys.executable, "-m", "tapeline.sim", "--port", "0", "--symbols", "40"]
-    with spawn(argv, name="the simulator", pipe_stdout=True) as child:
-        yield json.loads(child.read_line(60.0))["url"]
+    with running_simulator(40) as address:
+        yield address
 
 
 @pytest.mark.process

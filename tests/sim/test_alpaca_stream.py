@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 import warnings
 from typing import Any
 
@@ -12,9 +10,8 @@ import httpx2
 import msgspec
 import pytest
 from starlette.testclient import TestClient, WebSocketTestSession
+from tests.sim.running import running_simulator
 from tests.sim.worlds import DAY, at, make_client, make_market, move
-
-from tapeline.core.process import spawn
 
 AUTH = {"action": "auth", "key": "key", "secret": "secret"}
 
@@ -93,7 +90,6 @@ def test_the_vendors_own_client_hears_the_bars() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         from alpaca.data.live import StockDataStream
-    argv = [sys.executable, "-m", "tapeline.sim", "--port", "0", "--symbols", "40"]
 
     async def main(url: str) -> list[Any]:
         heard: list[Any] = []
@@ -123,9 +119,9 @@ def test_the_vendors_own_client_hears_the_bars() -> None:
         await asyncio.wait_for(running, 20)
         return heard
 
-    with spawn(argv, name="the simulator", pipe_stdout=True) as child, warnings.catch_warnings():
+    with running_simulator(40) as url, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        heard = asyncio.run(main(json.loads(child.read_line(60.0))["url"]))
+        heard = asyncio.run(main(url))
     assert {bar.symbol for bar in heard} <= {"AAPL", "XOM"}
     assert len(heard) >= 2
     assert all(bar.low <= bar.close <= bar.high and bar.timestamp.second == 0 for bar in heard)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 
 import pytest
+from tests.sim.running import running_simulator
 from tests.sim.worlds import DAY, at, make_client, make_market
-
-from tapeline.core.process import spawn
 
 KEY = {"authorization": "Bearer key"}
 RANGE = "/v2/aggs/ticker/AAPL/range/1/minute"
@@ -73,9 +70,8 @@ def test_without_a_key_nothing_is_told() -> None:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    argv = [sys.executable, "-m", "tapeline.sim", "--port", "0", "--day", "2010-05-06", "--symbols", "60"]
-    with spawn(argv, name="the simulator", pipe_stdout=True) as child:
-        yield json.loads(child.read_line(60.0))["url"]
+    with running_simulator(60) as address:
+        yield address
 
 
 @pytest.mark.process

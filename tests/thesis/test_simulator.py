@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ import anyio
 import httpx2
 import pytest
 from msgspec.structs import replace
+from tests.sim.running import running_simulator
 from tests.thesis.markets import NOW_NS, prices_of, walk
 
 from tapeline.core.clock import LogicalClock, actor
 from tapeline.core.config import FeedConfig, ThesisConfig
 from tapeline.core.config.secrets import RedditKeys, YouTubeKey
 from tapeline.core.outcome import Kind, Outcome
-from tapeline.core.process import spawn
 from tapeline.core.types import NS_PER_S, Label
 from tapeline.feed.gateway import Gateway
 from tapeline.feed.replay import ReplayAuthority
@@ -73,9 +72,8 @@ def _replayed(use: Use[T], *arguments: str) -> T:
                 await clock.sleep_until(NOW_NS)
                 return await use(gateway, config, clock)
 
-    argv = [sys.executable, "-m", "tapeline.sim", "--port", "0", "--day", "2010-05-06", "--seed", "7", *arguments]
-    with spawn(argv, name="the simulator", pipe_stdout=True) as child:
-        return anyio.run(main, json.loads(child.read_line(60.0))["url"])
+    with running_simulator(524, *arguments) as url:
+        return anyio.run(main, url)
 
 
 async def _discover(gateway: Gateway, config: FeedConfig, clock: LogicalClock) -> tuple[list[tuple[int, Found]], Heard]:

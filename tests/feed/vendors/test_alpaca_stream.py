@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,13 +10,13 @@ import anyio
 import httpx2
 import pytest
 from tests.feed.worlds import KEYS, MINUTE_NS, OPEN_NS
+from tests.sim.running import running_simulator
 from websockets.asyncio.server import ServerConnection, serve
 
 from tapeline.core.clock import LogicalClock
 from tapeline.core.config import AlpacaConfig
 from tapeline.core.config.secrets import AlpacaKeys
 from tapeline.core.errors import BadInput
-from tapeline.core.process import spawn
 from tapeline.core.types import BarFrame, Label
 from tapeline.feed.vendors.alpaca_stream import MAX_SYMBOLS, listen, stream_url
 
@@ -26,9 +25,8 @@ SYMBOLS = ("AAPL", "XOM")
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    argv = [sys.executable, "-m", "tapeline.sim", "--port", "0", "--symbols", "40"]
-    with spawn(argv, name="the simulator", pipe_stdout=True) as child:
-        yield json.loads(child.read_line(60.0))["url"]
+    with running_simulator(40) as address:
+        yield address
 
 
 async def _move(url: str, moment_ns: int) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.feed.test_simulator import _simulator
 from tests.feed.worlds import MINUTE_NS, OPEN_NS, answer, run
+from tests.sim.running import running_simulator
 
 from tapeline.core.clock import LogicalClock, actor
 from tapeline.core.config import FeedConfig, YahooConfig
@@ -66,7 +66,7 @@ def test_what_is_no_chart_is_an_error(body: object) -> None:
 
 @pytest.mark.process
 def test_the_simulator_is_read_as_the_vendor_is() -> None:
-    with _simulator(60) as url:
+    with running_simulator(60) as url:
 
         async def main(_clock: LogicalClock) -> tuple[BarFrame, BarFrame]:
             async with ReplayAuthority(url) as authority:
