@@ -97,6 +97,8 @@ REPLAY_KEYS = AlpacaKeys("replay", "replay")
 
 REPLAY_REDDIT, REPLAY_YOUTUBE = RedditKeys("replay", "replay"), YouTubeKey("replay")
 REPLAY_MASSIVE = "replay"
+PATIENCE_S = 30.0
+"""How long a node waits for a stream server that is not its own while it fails over."""
 NO_REDDIT = "Reddit is off: set REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET"
 NO_YOUTUBE = "YouTube is off: set YOUTUBE_API_KEY"
 
@@ -157,7 +159,9 @@ async def open_desk(
         home.write_note(msgspec.structs.replace(note, valkey=address, simulator=simulator.url if simulator else ""))
         config = asking(config, simulator)
         calendar = SessionCalendar()
-        store = await stack.enter_async_context(connect(address))
+        # An embedded server that dies ends the node; another is waited for while it fails over.
+        patience_s = PATIENCE_S if config.streams.redis_url else 0.0
+        store = await stack.enter_async_context(connect(address, patience_s=patience_s))
         clock = await _clock(stack, config, calendar, simulator, store, say)
         # A replay's simulator counts for itself, on its own clock; a vendor counts whatever is sent with our key.
         state = None if replay else await _counts(stack, home, address)

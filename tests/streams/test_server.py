@@ -220,3 +220,25 @@ def test_an_address_names_nodes_and_replicas(anyio_backend: str) -> None:
     assert found == Address(("rediss://u:p,@one:1/3?ssl_ca_certs=f", "rediss://u:p,@two:2/3?ssl_ca_certs=f"), 0)
     with pytest.raises(ConfigError, match="0 to 9"):
         Address.parse("redis://one?replicas=many")
+
+
+async def test_who_has_patience_asks_again_what_may_be_asked_twice_and_writes_nothing_twice(
+    anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tapeline.streams.server.PAUSE_S", 0.01)
+    left = 0
+
+    def answer(command: list[bytes]) -> bytes | None:
+        nonlocal left
+        if command[0] in (b"INFO", b"CLIENT") or left == 0:
+            return None
+        left -= 1
+        return b"-%b\r\n" % FAILING_OVER[1]
+
+    async with fake_server(answer) as fake, connect(address_of(fake), patience_s=5.0) as store:
+        left = 3
+        assert (await store.layout()).lanes == 0
+        assert fake.asked(b"GET") == 4
+        left = 1
+        with pytest.raises(Unavailable):
+            await ValkeyIngress(store).write([{b"a": b"1"}])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -30,6 +30,10 @@ from tapeline.streams.survey import KEPT_WITHIN_MS
 _REPLY_TIMEOUT_S = 30.0
 """Longest silence of a server that still counts as alive; well above every blocking read."""
 
+PAUSE_S = 0.5
+"""Between two tries at a server that is away."""
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 Command = Callable[[Redis], Any]
@@ -45,10 +49,13 @@ class Server:
         As ``Address.parse`` reads it; of a cluster that of any node, or of several.
     reply_timeout_s
         Longest silence of a server that still counts as alive.
+    patience_s
+        How long what may be asked twice is asked again while the server is away, in real seconds.
     """
 
-    def __init__(self, address: str, reply_timeout_s: float = _REPLY_TIMEOUT_S) -> None:
+    def __init__(self, address: str, reply_timeout_s: float = _REPLY_TIMEOUT_S, *, patience_s: float = 0.0) -> None:
         self._nodes = Nodes(address, reply_timeout_s)
+        self._patience_s = patience_s
         self._lease = self.script(scripts.LEASE)
         self._move = self.script(scripts.MOVE)
 
@@ -93,8 +100,20 @@ class Server:
         return self._client.register_script(text)
 
     async def ask(self, key: bytes, command: Command) -> Any:
-        """Give a command to the node that has a key, and return its reply."""
-        return await self._ask(key, lambda node: command(node.client))
+        """Give a command that may be given twice to the node that has a key, and return its reply."""
+        return await self.patiently(lambda: self._ask(key, lambda node: command(node.client)))
+
+    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a call, and make it again while the server is away, for as long as there is patience."""
+        limit_s = anyio.current_time() + self._patience_s
+        while True:
+            try:
+                return await call()
+            except Unavailable as error:
+                if anyio.current_time() + PAUSE_S > limit_s:
+                    raise
+                log.warning("the stream server is asked again: %s", error)
+            await anyio.sleep(PAUSE_S)
 
     async def _ask(self, key: bytes, command: Callable[[Node], Awaitable[Any]]) -> Any:
         node = await self._nodes.of(key)
@@ -177,7 +196,7 @@ class Server:
         """Return entries of any stream after an id, as ``read`` does."""
         block = ("BLOCK", max(1, round(block_s * 1000))) if block_s > 0 else ()  # BLOCK 0 would wait for ever
         command = ("XREAD", "COUNT", count, *block, "STREAMS", key, after)
-        return Block(await self._ask(key, lambda node: node.raw(*command)))
+        return Block(await self.patiently(lambda: self._ask(key, lambda node: node.raw(*command))))
 
     async def letters(self, key: bytes, after: str, *, count: int) -> list[DeadLetter]:
         """Return dead letters of any stream of them, after an id."""

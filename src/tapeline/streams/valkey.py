@@ -39,13 +39,16 @@ ALERTS_STAY_MS = 60_000
 
 
 @asynccontextmanager
-async def connect(address: str) -> AsyncIterator[ValkeyLaneStore]:
+async def connect(address: str, *, patience_s: float = 0.0) -> AsyncIterator[ValkeyLaneStore]:
     """Open the lanes of a server and close the connections afterwards.
 
     Parameters
     ----------
     address
-        ``redis://``, ``rediss://`` or ``unix://``, or the path of a unix socket.
+        ``redis://``, ``rediss://`` or ``unix://``, or the path of a unix socket; several as in ``Address``.
+    patience_s
+        How long what may be asked twice is asked again while the server is away, in real seconds; a worker has none, as
+        it loads again.
 
     Raises
     ------
@@ -54,7 +57,7 @@ async def connect(address: str) -> AsyncIterator[ValkeyLaneStore]:
     ConfigError
         When it does not let us in.
     """
-    store = ValkeyLaneStore(address)
+    store = ValkeyLaneStore(address, patience_s=patience_s)
     try:
         await store.enter()
         yield store
@@ -66,8 +69,8 @@ async def connect(address: str) -> AsyncIterator[ValkeyLaneStore]:
 class ValkeyLaneStore(Server):
     """A ``LaneStore`` in Valkey. Made by ``connect``."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
+    def __init__(self, address: str, *, patience_s: float = 0.0) -> None:
+        super().__init__(address, patience_s=patience_s)
         self._heartbeat = self.script(scripts.HEARTBEAT)
         self._release = self.script(scripts.RELEASE)
         self._count_failure = self.script(scripts.COUNT_FAILURE)
@@ -108,7 +111,8 @@ class ValkeyLaneStore(Server):
         args += [b"" if watermark_ns is None else b"%d" % watermark_ns, int(note is not None), note or b""]
         for fields in entries:
             args += [2 * len(fields), *(part for pair in fields.items() for part in pair)]
-        verdict, *ids = await self.run(self._publish, names, args, keep=True)
+        # It may be published twice: a bar that says the same again changes nothing.
+        verdict, *ids = await self.patiently(lambda: self.run(self._publish, names, args, keep=True))
         if verdict != b"ok":
             raise layout_error(lane)
         return [entry_id.decode() for entry_id in ids]
