@@ -143,10 +143,23 @@ def test_requests_of_others_on_the_key_are_believed_until_the_reset() -> None:
     assert run(main, start_ns=0) == [1, 8, 8, 1]
 
 
+def test_a_server_that_counts_beyond_its_limit_and_our_window_stops_us_for_a_window() -> None:
+    async def main(clock: LogicalClock) -> list[int]:
+        limiter, seen = SlidingWindowLimiter(10, clock=clock), []
+        limiter.reconcile(remaining=-3, reset_ns=900 * NS_PER_S)
+        for seconds in (59, 1):
+            seen.append(limiter.used)
+            await sleep_s(clock, seconds)
+        return [*seen, limiter.used]
+
+    assert run(main, start_ns=0) == [10, 10, 0]
+
+
 def test_a_pause_holds_everyone_back() -> None:
     async def main(clock: LogicalClock) -> int:
         limiter = SlidingWindowLimiter(10, clock=clock)
         limiter.pause(17 * NS_PER_S)
+        limiter.pause(5 * NS_PER_S)  # of another answer: the longer one stands
         async with limiter.slot():
             return clock.now_ns()
 

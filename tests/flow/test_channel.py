@@ -102,6 +102,26 @@ def test_a_sender_without_a_receiver_is_told() -> None:
     run(main)
 
 
+def test_a_sender_that_waits_for_room_is_told_when_the_receiver_goes() -> None:
+    async def main(clock: LogicalClock) -> None:
+        inlet, outlet = make(clock, 1)
+
+        async def send() -> None:
+            with inlet:
+                await inlet.send(1)
+                with pytest.raises(anyio.BrokenResourceError):
+                    await inlet.send(2)
+                assert clock.now_ns() == NS_PER_S
+
+        async def leave() -> None:
+            await sleep_s(clock, 1.0)
+            outlet.close()
+
+        await together(clock, [send, leave])
+
+    run(main)
+
+
 def test_a_channel_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="capacity 0"):
         channel(LogicalClock(0), 0)

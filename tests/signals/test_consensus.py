@@ -93,6 +93,14 @@ def test_strength_is_bounded_and_the_signal_has_a_quorum(votes: list[Outcome[Vot
         assert len({v.group for v in outcome.value.votes}) >= THREE.quorum_groups
 
 
+def test_a_signal_as_strong_as_the_least_is_one_and_none_is_stronger_than_one() -> None:
+    config = SignalsConfig(weights=THREE.weights, min_strength=0.5)
+    half, less, whole = ([vote(group, 1.0, confidence) for group in GROUPS] for confidence in (0.5, 0.499, 1.0))
+    assert consensus("ACME", half, UNKNOWN, config, NOW_NS).unwrap().strength == 0.5
+    assert consensus("ACME", less, UNKNOWN, config, NOW_NS).kind is Kind.ABSTAINED
+    assert consensus("ACME", whole, BULL, config, NOW_NS).unwrap().strength == 1.0
+
+
 @given(ballots(), regimes, st.sampled_from([kind for kind in Kind if kind is not Kind.VALUE]))
 def test_adding_a_silent_source_changes_nothing_but_the_record(
     votes: list[Outcome[Vote]], regime: str | None, kind: Kind

@@ -89,5 +89,5 @@ class Breaker:
             return
         self._failures += 1
         self.cause = cause
-        if is_trial or self._failures >= self._threshold:
+        if self._failures >= self._threshold:
             self._opened_ns = now_ns
