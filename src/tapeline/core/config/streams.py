@@ -14,7 +14,8 @@ class StreamsConfig(Section, frozen=True):
     """Valkey, lanes and workers. Read by ``streams``."""
 
     redis_url: str = ""
-    """redis:// or rediss:// of a server (Redis >= 7 or Valkey); empty starts the embedded Valkey in the home."""
+    """redis:// or rediss:// of a server (Redis >= 7 or Valkey), of a cluster that of several nodes, with commas between
+    them; empty starts the embedded Valkey in the home."""
     lanes: Annotated[int, Meta(ge=1, le=1024)] = 4
     workers: Annotated[int, Meta(ge=0, le=64)] = 0
     """Worker processes; 0 means 70 % of the cores, at least min_workers, at most 8."""
