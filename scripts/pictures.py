@@ -95,10 +95,10 @@ class Camera:
         print(f"{path} {path.stat().st_size // 1000} kB")
 
     def most_told(self) -> str:
-        """Return the symbol whose page shows most: a dossier, and fills if one of those has any."""
+        """Return the symbol with a dossier whose page shows most: a company's name, then fills."""
         symbols: list[str] = [t["symbol"] for t in self.ask("bot/loop-status")["tickers"] if t["stage"] in DECIDED]
         pages = {symbol: self.ask(f"symbols/{symbol}") for symbol in symbols}
-        return max(pages, key=lambda symbol: (len(pages[symbol]["deals"]), bool(pages[symbol]["dossier"])))
+        return max(pages, key=lambda symbol: (bool(pages[symbol]["name"]), len(pages[symbol]["deals"])))
 
 
 def follow_the_day(camera: Camera, desk: Page, phone: Page) -> None:
