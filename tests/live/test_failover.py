@@ -270,12 +270,14 @@ async def in_time(ask: Any, *args: Any) -> Any:
                 await anyio.sleep(0.1)
 
 
-@pytest.mark.parametrize(
-    "key", [keys.rows(BUSY[1]), keys.INGRESS][: kills(1, 2)], ids=["lane", "ingress"][: kills(1, 2)]
-)
+TOLD_NOBODY = {"lane": keys.rows(BUSY[1]), "ingress": keys.INGRESS, "alerts": keys.ALERTS}
+
+
+@pytest.mark.parametrize("what", list(TOLD_NOBODY)[: kills(1, 3)])
 async def test_what_a_dead_node_had_told_nobody_is_told_to_be_lost(
-    anyio_backend: str, six: Cluster, tmp_path: Path, key: bytes
+    anyio_backend: str, six: Cluster, tmp_path: Path, what: str
 ) -> None:
+    key = TOLD_NOBODY[what]
     made = await anyio.to_thread.run_sync(emptied, six)
     address, victim = made.address + "?replicas=0", made.primary_of(key)
     marks, parts = Marks(tmp_path / "marks-0", address), parts_at(made, victim)

@@ -162,6 +162,17 @@ async def test_a_commit_without_the_lane_does_nothing(
     assert await store.read_hot(0, ["A"]) == [None]
 
 
+async def test_a_commit_of_an_entry_that_the_lane_does_not_hold_does_nothing(store: LaneStore) -> None:
+    ids = await store.publish(0, [{b"a": b"1"}] * 2, None)
+    await store.lease(0, "me", 30.0)
+    await store.commit(0, "me", Commit(BEGINNING, ids[0]))
+    for lost in ("5-5", f"{id_key(ids[1])[0] + 1}-7"):
+        with pytest.raises(LeaseLost, match="does not hold"):
+            await store.commit(0, "me", Commit(ids[0], lost, hot={"A": b"1"}))
+    assert (await store.load(0)).applied_id == ids[0]
+    assert await store.read_hot(0, ["A"]) == [None]
+
+
 async def test_failures_are_counted_per_entry_by_the_owner(store: LaneStore) -> None:
     await store.lease(0, "me", 30.0)
     assert [await store.count_failure(0, "me", entry) for entry in ("1-0", "1-0", "2-0")] == [1, 2, 1]

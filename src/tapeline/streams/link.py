@@ -7,6 +7,8 @@ Refuses what ``Nodes`` refuses, with the client library's errors or ``Unavailabl
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 from redis import ConnectionPool, Redis
@@ -20,6 +22,8 @@ from tapeline.streams.access import pool_for, refusal
 from tapeline.streams.address import Address
 from tapeline.streams.survey import KEEPALIVE, KEPT_WITHIN_MS, online_replicas, survey_of, syncing_replicas
 
+FIND_EVERY_S = 5.0
+"""The nodes are asked this often who is who, so that replicas that came or went are known."""
 _TIMEOUT_S = 30.0
 _CONNECT_S = 5.0
 
@@ -41,6 +45,7 @@ class Link:
         self._named = [Redis.from_pool(_pool(url)) for url in found.urls]
         self._by_place: dict[tuple[str, int], Any] = {}
         self._client: Any = None
+        self._found_s = -math.inf
         self._wanted = 0
 
     def run(self, *commands: tuple[Any, ...]) -> Any:
@@ -56,7 +61,9 @@ class Link:
             raise
 
     def _run(self, commands: tuple[tuple[Any, ...], ...]) -> Any:
-        client = self._client = self._client or self._find()
+        if self._client is None or time.monotonic() - self._found_s > FIND_EVERY_S:
+            self._client, self._found_s = self._find(), time.monotonic()
+        client = self._client
         pipe = client.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)

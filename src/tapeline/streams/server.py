@@ -299,18 +299,23 @@ async def _in_one_go(
     client: Redis, commands: Sequence[tuple[Any, ...]], replicas: int, script: AsyncScript | None
 ) -> tuple[Any, int]:
     """Send commands and wait for so many replicas; return the last reply, and how many have it."""
-    pipe = client.pipeline(transaction=False)
-    for command in commands:
-        pipe.execute_command(*command)
-    if replicas:
-        pipe.execute_command("WAIT", replicas, KEPT_WITHIN_MS)
-    replies = await pipe.execute(raise_on_error=False)
-    failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
-    if isinstance(failed, NoScriptError) and script is not None:
+    try:
+        if len(commands) == 1 and not replicas:  # a pipeline would only cost time
+            ask: Callable[..., Awaitable[Any]] = client.execute_command
+            return await ask(*commands[0]), 0
+        pipe = client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        if replicas:
+            pipe.execute_command("WAIT", replicas, KEPT_WITHIN_MS)
+        replies = await pipe.execute(raise_on_error=False)
+        if failed := next((reply for reply in replies if isinstance(reply, Exception)), None):
+            raise failed
+    except NoScriptError:
+        if script is None:
+            raise
         await client.script_load(script.script)
         return await _in_one_go(client, commands, replicas, None)
-    if failed is not None:
-        raise failed
     return replies[len(commands) - 1], int(replies[-1]) if replicas else 0
 
 
