@@ -52,6 +52,7 @@ class Block:
 
     def __init__(self, raw: bytes = b"") -> None:
         self._raw = raw
+        self._looked_at: dict[int, list[bytes]] = {}  # a bad entry is looked at twice: what it is, and for its letter
         at, n = _entries_of(raw)
         self.columns: Columns = decode_entries(np.frombuffer(raw, np.uint8), at, n, MAX_ENTRY_BYTES)
 
@@ -70,7 +71,10 @@ class Block:
 
     def parts(self, i: int) -> list[bytes]:
         """Return names and values of an entry's fields in turn; none when it was deleted before it was read."""
-        return [] if self.columns.kind[i] == GONE else list(_parts(self._raw, int(self.columns.begin[i])))
+        if i not in self._looked_at:
+            gone = self.columns.kind[i] == GONE
+            self._looked_at[i] = [] if gone else list(_parts(self._raw, int(self.columns.begin[i])))
+        return self._looked_at[i]
 
     def fields(self, i: int) -> dict[bytes, bytes]:
         """Return the fields of an entry; none when it was deleted before it was read."""
