@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
+from tests.store.batches import frame
 
 from tapeline.store import migrations
 from tapeline.store.migrations import MIGRATIONS, migrate, schema_version
-from tapeline.store.tables import SCHEMAS
+from tapeline.store.tables import INSERT, SCHEMAS, bar_table
 
 
 @pytest.fixture
@@ -51,3 +52,26 @@ def test_every_table_that_is_written_has_exactly_the_columns_that_are_written(
     for name, schema in SCHEMAS.items():
         rows = connection.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [name]).fetchall()
         assert {row[0] for row in rows} == set(schema.names), name
+
+
+def test_bars_of_before_lose_their_index_and_nothing_else(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(price: float, revision: int) -> list[tuple[str, float, int]]:
+        connection.register("incoming", bar_table([frame(3, price=price, revision=revision)]))
+        connection.execute(INSERT["bars"])
+        return connection.execute("SELECT symbol, open, revision FROM bars ORDER BY symbol").fetchall()
+
+    def indexed() -> bool:
+        keys = "FROM duckdb_constraints() WHERE table_name = 'bars' AND constraint_type = 'PRIMARY KEY'"
+        return bool(connection.execute(keys).fetchall())
+
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "MIGRATIONS", MIGRATIONS[:2])
+        migrate(connection)
+    assert put(10.0, 1) == [("AAA", 10.0, 1), ("BBB", 10.125, 1)]
+    assert indexed()
+    migrate(connection)
+    assert not indexed()
+    assert put(11.0, 0) == [("AAA", 10.0, 1), ("BBB", 10.125, 1)]
+    assert put(12.0, 2) == [("AAA", 12.0, 2), ("BBB", 12.125, 2)]

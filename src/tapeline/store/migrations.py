@@ -77,7 +77,23 @@ def m002_dossiers(connection: DuckDBPyConnection) -> None:
         """)
 
 
-MIGRATIONS: tuple[Callable[[DuckDBPyConnection], None], ...] = (m001_initial, m002_dossiers)
+def m003_bars_without_index(connection: DuckDBPyConnection) -> None:
+    """Let go of the index that kept bars apart: it was most of the file, and of the time that a rolled day took to go.
+
+    The statement that keeps bars tells them apart now (``tables.INSERT``), and nobody else writes any.
+    """
+    connection.execute("""
+        ALTER TABLE bars RENAME TO indexed_bars;
+        CREATE TABLE bars (
+            symbol VARCHAR NOT NULL, timeframe_s INTEGER NOT NULL, event_ns BIGINT NOT NULL,
+            open DOUBLE, high DOUBLE, low DOUBLE, close DOUBLE, volume DOUBLE, vwap DOUBLE, trades DOUBLE,
+            feed VARCHAR NOT NULL, label VARCHAR NOT NULL, revision BIGINT NOT NULL);
+        INSERT INTO bars SELECT * FROM indexed_bars;
+        DROP TABLE indexed_bars;
+        """)
+
+
+MIGRATIONS: tuple[Callable[[DuckDBPyConnection], None], ...] = (m001_initial, m002_dossiers, m003_bars_without_index)
 
 
 def schema_version(connection: DuckDBPyConnection) -> int:
