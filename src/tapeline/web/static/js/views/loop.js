@@ -28,6 +28,7 @@ export function loopView(store) {
   const node = el("div", { class: "loopview" }, head, el("div", { class: "columns" }, run, panel("Log", "the market's time", log)));
 
   showCounters({ counters: { discovered: null, collected: null, analyzed: null, traded: null } }); // takes the place until the node answers
+  axis.hidden = legend.hidden = true;
 
   function update(name) {
     if (!["all", "loop", "status"].includes(name)) return;
