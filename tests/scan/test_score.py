@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tapeline.core.types import F64
-from tapeline.scan.score import LIMIT_Z, POINT, points, robust_z, total
+from tapeline.scan.score import LIMIT_Z, MIN_GROUP, POINT, points, robust_z, robust_z_within, total
 
 columns = arrays(np.float64, st.integers(1, 30), elements=st.floats(-1e6, 1e6))
 
@@ -68,6 +68,21 @@ def test_symbols_outside_the_cross_section_are_measured_and_do_not_move_it() -> 
     assert np.array_equal(z[:4], robust_z(values[:4], _all(values[:4])))
     assert z[4] == LIMIT_Z
     assert np.isnan(z[5])
+
+
+def test_a_group_large_enough_has_its_own_middle_and_a_small_or_unknown_one_the_markets() -> None:
+    values = np.concatenate([np.arange(MIN_GROUP) + 10.0, np.arange(MIN_GROUP - 1) + 50.0, np.arange(9) + 90.0])
+    groups = np.repeat(np.array([0, 1, -1]), [MIN_GROUP, MIN_GROUP - 1, 9])
+    z = robust_z_within(values, _all(values), groups)
+    own = values[:MIN_GROUP]
+    assert np.array_equal(z[:MIN_GROUP], robust_z(own, _all(own)))
+    assert np.array_equal(z[MIN_GROUP:], robust_z(values, _all(values))[MIN_GROUP:])
+
+
+def test_points_are_measured_against_the_ranked_alone() -> None:
+    values, ranked = np.array([1.0, 2.0, 3.0, 4.0, 90.0, 91.0]), np.arange(6) < 4
+    alone = points({"a": values[:4]}, {"a": 1.0}, ranked[:4])["a"]
+    assert np.array_equal(points({"a": values}, {"a": 1.0}, ranked)["a"][:4], alone)
 
 
 def test_empty_cross_section_gives_zero_points_and_keeps_nan() -> None:

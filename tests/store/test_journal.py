@@ -7,16 +7,18 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.store.batches import MINUTE_NS, bars_batch, fill, frame, full_batch, mark, order
 
 from tapeline.core.errors import StoreError
-from tapeline.core.types import Bar, BarFrame, Fill
+from tapeline.core.types import Bar, BarFrame
 from tapeline.store import queries
 from tapeline.store.batch import JournalBatch
 from tapeline.store.journal import Journal
@@ -82,21 +84,28 @@ async def test_a_batch_larger_than_one_transaction_is_kept_whole(tmp_path: Path)
 
 async def test_the_ledger_comes_back_in_the_order_it_was_written_also_after_reopening(tmp_path: Path) -> None:
     path = tmp_path / "t.duckdb"
-    later = JournalBatch(orders=(order("o2"),), fills=(fill("f0", "o2", minute=1),))
+    second, third = (
+        JournalBatch(orders=(order(f"o{n}"),), fills=(fill(f"f{9 - n}", f"o{n}", minute=1),)) for n in (2, 3)
+    )
     async with await Journal.open(path) as journal:
         await journal.write(full_batch())
+        await journal.write(second)
     async with await Journal.open(path) as journal:
-        await journal.write(later)
-        events = [*full_batch().ledger(), *later.ledger()]
+        await journal.write(third)
+        events = [*full_batch().ledger(), *second.ledger(), *third.ledger()]
         closes_only = [event for event in events if event != mark()]
         assert await journal.read_ledger() == closes_only
 
 
-async def test_a_failure_in_the_middle_keeps_nothing_of_the_batch_and_the_next_write_works(journal: Journal) -> None:
+@pytest.mark.parametrize(
+    ("broken", "error"), [({"fill_id": None}, duckdb.ConstraintException), ({"qty": "many"}, pa.ArrowInvalid)]
+)
+async def test_a_failure_in_the_middle_keeps_nothing_of_the_batch_and_the_next_write_works(
+    journal: Journal, broken: dict[str, Any], error: type[Exception]
+) -> None:
     await journal.write(bars_batch(1))
-    broken: Fill = replace(fill(), fill_id=None)  # type: ignore[arg-type]
-    with pytest.raises(duckdb.ConstraintException):
-        await journal.write(replace(full_batch(), fills=(broken,)))
+    with pytest.raises(error):
+        await journal.write(replace(full_batch(), fills=(replace(fill(), **broken),)))
     assert await journal.read_offsets() == {0: "1-0"}
     counts = await journal.read(queries.counts)
     assert (counts["bars"], counts["cycles"], counts["orders"]) == (2, 0, 0)

@@ -152,6 +152,14 @@ def test_more_than_is_held_is_not_sold() -> None:
         account({"AAA": (10, 5.0)}, orders=[leaving]).apply(fill(leaving, 20, 5.0))
 
 
+def test_the_last_sell_of_every_name_is_remembered() -> None:
+    held = account({"AAA": (5.0, 10.0), "BBB": (5.0, 10.0)})
+    for key, symbol in enumerate(held.positions):
+        sold = order(symbol, Side.SELL, 5.0, key=symbol)
+        held = held.apply(sold).apply(fill(sold, 5.0, 9.0, event_ns=NOW_NS + key))
+    assert held.last_sell_ns == {"AAA": NOW_NS, "BBB": NOW_NS + 1}
+
+
 def test_an_expired_order_is_no_longer_open_and_still_counts_as_an_entry() -> None:
     one = order()
     ended = account().apply(one).apply(OrderEnd(one.order_id, EndKind.EXPIRED, 1))

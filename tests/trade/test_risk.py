@@ -173,6 +173,20 @@ def test_open_buys_count_as_held() -> None:
     assert [one.qty for one in limited.orders] == [9.0]
 
 
+def test_open_buys_keep_their_cash() -> None:
+    waiting = account(cash=1_000.0, orders=[order("BBB", qty=90.0)])
+    limited = _limit(
+        [_buy(qty=50.0)], waiting, tuned=config(risk={"max_position_pct": 100.0, "max_invested_pct": 100.0})
+    )
+    assert [one.qty for one in limited.orders] == [9.0]
+    assert _limits(limited) == [Limit.CASH]
+
+
+def test_an_order_that_is_still_open_after_the_close_is_not_given_again() -> None:
+    limited = _limit([_buy()], account(orders=[order(key=_buy().order_id)]))
+    assert (limited.orders, _limits(limited)) == ((), [Limit.ONCE])
+
+
 def test_the_loss_of_the_day_is_measured_at_the_marks_and_a_buy_is_no_loss() -> None:
     bought = account({"AAA": (5000.0, 10.0)}, cash=50_000.0, previous_close_equity=100_000.0)
     assert _limit([_buy("BBB")], bought).orders
@@ -227,3 +241,9 @@ def test_what_is_left_of_an_entry_below_the_floor_is_not_ordered_and_an_exit_is(
     limited = _limit([_buy(qty=80.0), _sell("BBB", 5.0)], held, tuned=room)
     assert [(one.symbol, one.side, one.qty) for one in limited.orders] == [("BBB", Side.SELL, 5.0)]
     assert [clamp.limit for clamp in limited.clamps] == ["position_pct", "min_entry"]
+
+
+def test_an_entry_of_exactly_the_floor_is_ordered() -> None:
+    tuned = config(min_entry=1_000.0, slippage_bps=0.0, fee_bps=0.0)
+    assert [one.qty for one in _limit([_buy(qty=100.0)], tuned=tuned).orders] == [100.0]
+    assert _limits(_limit([_buy(qty=99.0)], tuned=tuned)) == [Limit.TOO_SMALL]
