@@ -47,11 +47,21 @@ def demo(
     """Replay the flash crash of 6 May 2010 over 524 real names, from wire to booked fill, on a page to watch."""
     settings = with_choices(load_settings(config), llm, mode)
     stay = sys.stdin.isatty() and not leave
+    if export is not None:
+        make_folder(export)
     if home is not None:
         anyio.run(until_stopped, partial(_replay, settings, Home(home.resolve()), export, as_json, stay))
         return
     with tempfile.TemporaryDirectory(prefix="tapeline-") as folder:
         anyio.run(until_stopped, partial(_replay, settings, Home(Path(folder)), export, as_json, stay))
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of an export, so that a run does not find at its end that it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--export {path} cannot be used: {error.strerror}; give a folder you may write") from None
 
 
 def with_choices(loaded: Loaded, llm: Llm | None, mode: Mode | None) -> Config:

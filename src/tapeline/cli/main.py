@@ -32,6 +32,7 @@ from tapeline.cli import (
     warm,
     watchlist,
 )
+from tapeline.cli.words import one_line, sentence_of
 from tapeline.core.errors import BadInput, TapelineError
 from tapeline.core.telemetry import configure_logging
 
@@ -107,18 +108,29 @@ def outcome_of(command: Callable[..., Any]) -> int:
     2 for what the person can mend, 1 for what failed otherwise, 130 after Ctrl-C. Anything else is a bug and is raised.
     """
     try:
-        command()
-    except SystemExit as leaving:
-        if leaving.code == STOPPED:
-            typer.echo("tapeline: stopped", err=True)
-        return leaving.code if isinstance(leaving.code, int) else 0
+        # Otherwise the parser would print its own errors, in lines of its own.
+        code = command(standalone_mode=False) if isinstance(command, typer.Typer) else command()
+    except typer.TyperException as error:
+        return _say_unparsed(error)
     except (TapelineError, BaseExceptionGroup) as error:
         known = _sole(error)
         if known is None:
             raise
-        typer.echo(f"tapeline: {known}", err=True)
+        typer.echo(f"tapeline: {one_line(str(known))}", err=True)
         return BadInput.exit_code if isinstance(known, BadInput) else 1
-    return 0
+    if code == STOPPED:
+        typer.echo("tapeline: stopped", err=True)
+    return code if isinstance(code, int) else 0
+
+
+def _say_unparsed(error: typer.TyperException) -> int:
+    """Say what is wrong with the words that were typed; a verb that needs another one shows its help."""
+    help_text = error.format_message()
+    if help_text.startswith("Usage:"):
+        typer.echo(help_text, err=True)
+    else:
+        typer.echo(f"tapeline: {sentence_of(error)}", err=True)
+    return BadInput.exit_code
 
 
 def _sole(error: BaseException) -> TapelineError | None:

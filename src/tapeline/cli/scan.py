@@ -74,7 +74,9 @@ def scan(
     if lazy and incremental:
         raise BadInput("--lazy and --incremental are two ways to scan: choose one")
     if device not in ("", "cpu", "cuda"):
-        raise BadInput(f"--device {device}: choose cpu or cuda")
+        raise BadInput(f"--device is {device!r}: choose cpu or cuda")
+    if engine not in ("", "local", "ray"):
+        raise BadInput(f"--engine is {engine!r}: choose local or ray")
     settings = load_settings(config).config
     changes: dict[str, Any] = {"top": top, "where": where, "sector_neutral": sector_neutral}
     changes["lookback_days"] = lookback_days

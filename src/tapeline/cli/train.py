@@ -11,6 +11,7 @@ import typer
 
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.cli.show import Progress
+from tapeline.core.errors import BadInput
 
 if TYPE_CHECKING:
     from tapeline.grid.history import History
@@ -53,6 +54,8 @@ def train(
     from tapeline.ml.train import train as grow_folds
 
     settings = load_settings(config).config.ml
+    if device not in ("", "cpu", "cuda"):
+        raise BadInput(f"--device is {device!r}: choose cpu or cuda")
     if device:
         settings = msgspec.convert({**msgspec.to_builtins(settings), "device": device}, type(settings))
     table = build_table(read_history(universe, until.date() if until else None))

@@ -40,8 +40,8 @@ def test_the_environment_wins_over_the_file_and_both_are_named(tmp_path: Path) -
     [
         ("[scan]\ntopp = 1", r"unknown key `scan\.topp` in .*: did you mean `top`\?"),
         ("[scann]\ntop = 1", r"unknown key `scann` in .*: did you mean `scan`\?"),
-        ("[scan]\ntop = 0", r"scan\.top \(.*\): expected `int` >= 1"),
-        ("[scan]\ntop = 'x'", r"scan\.top \(.*\): expected `int`, got `str`"),
+        ("[scan]\ntop = 0", r"scan\.top \(.*\): it is 0: give a whole number of at least 1"),
+        ("[scan]\ntop = 'x'", r"scan\.top \(.*\): it is 'x': give a whole number"),
         ("scan = 3", r"scan in .* is a section, not a value"),
         ("[scan\n", r"is not valid TOML"),
         ("[streams]\nlease_s = 9.0", r"streams\.lease_s is 9\.0: .* within 5 s"),
@@ -60,7 +60,7 @@ def test_a_mistake_in_the_file_gets_one_sentence(tmp_path: Path, text: str, sent
     [
         ("TAPELINE_SCAN__TOPP", "1", r"unknown key `scan\.topp` in the environment"),
         ("TAPELINE_SCAN", "1", r"names a section"),
-        ("TAPELINE_SCAN__TOP", "many", r"scan\.top \(TAPELINE_SCAN__TOP\): expected `int`, got `str`"),
+        ("TAPELINE_SCAN__TOP", "many", r"scan\.top \(TAPELINE_SCAN__TOP\): it is 'many': give a whole number"),
         ("TAPELINE_SCAN__TOP", "1\nx = 2", r"more than one line"),
         ("TAPELINE_SCAN__TOP__DEEPER", "1", r"unknown key"),
     ],

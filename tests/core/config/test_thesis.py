@@ -12,10 +12,16 @@ from tapeline.core.errors import ConfigError
     ("environ", "sentence"),
     [
         ({"TAPELINE_LLM__KIND": "endpoint"}, r"llm \(.*\): kind is endpoint, but base_url is empty"),
-        ({"TAPELINE_LLM__MAX_CONTEXT_TOKENS": "399"}, r"llm\.max_context_tokens \(.*\): expected `int` >= 400"),
+        (
+            {"TAPELINE_LLM__MAX_CONTEXT_TOKENS": "399"},
+            r"llm\.max_context_tokens \(.*\): it is 399: give a whole number of at least 400",
+        ),
         ({"TAPELINE_THESIS__BUY_AT": "0.5"}, r"thesis \(.*\): sell_at is 0\.3 and buy_at is 0\.5"),
         ({"TAPELINE_THESIS__SELL_AT": "0.6"}, r"0\.5, must lie between them"),
-        ({"TAPELINE_THESIS__MAX_MODEL_PART": "1.1"}, r"thesis\.max_model_part \(.*\): expected `float` <= 1\.0"),
+        (
+            {"TAPELINE_THESIS__MAX_MODEL_PART": "1.1"},
+            r"thesis\.max_model_part \(.*\): it is 1\.1: give a number of at most 1\.0",
+        ),
     ],
 )
 def test_a_combination_that_cannot_work_is_refused_in_one_sentence(environ: dict[str, str], sentence: str) -> None:

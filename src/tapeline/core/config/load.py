@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from tapeline.core.config.base import Section
+from tapeline.core.config.phrase import phrase
 from tapeline.core.config.streams import from_scanner
 from tapeline.core.config.tree import Config
 from tapeline.core.errors import ConfigError
@@ -69,7 +70,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     try:
         config = msgspec.convert(given, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error), origins)) from None
+        raise ConfigError(_explain(str(error), given, origins)) from None
     check(config)
     return Loaded(config, origins)
 
@@ -120,8 +121,10 @@ def _read(path: Path) -> dict[str, Any]:
         return from_scanner(msgspec.json.decode(text, type=dict)) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(f"there is no configuration file {path}: `tapeline init` writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the configuration file {path}: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}; give a TOML file") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the configuration file {path} is no text: give a TOML file in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
     except msgspec.DecodeError as error:
@@ -235,8 +238,16 @@ def _paths(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield from _paths(value, f"{prefix}{key}.")
 
 
-def _explain(text: str, origins: Mapping[str, str]) -> str:
+def _explain(text: str, given: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    """Say where the converter stumbled, over what, and what to give instead."""
     what, _, where = text.partition(" - at `$.")
-    path = where.rstrip("`")
-    origin = origins.get(path, "the configuration")
-    return f"{path or 'the configuration'} ({origin}): {what[:1].lower()}{what[1:]}"
+    path, _, item = where.rstrip("`").partition("[")
+    *sections, key = path.split(".")
+    value: Any = given
+    for name in (*sections, key) if path else ():
+        value = value.get(name) if isinstance(value, Mapping) else value
+    kind = _kind_at(tuple(sections)) if path else None
+    hint = None if kind is None or item else get_type_hints(kind, include_extras=True).get(key)
+    inside = [origins[name] for name in origins if name.startswith(f"{path}.") and origins[name] != "default"]
+    origin = origins.get(path) or ", ".join(dict.fromkeys(inside)) or "the configuration"
+    return f"{path or 'the configuration'} ({origin}): {phrase(what, value, hint)}"
