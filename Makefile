@@ -3,6 +3,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 # Many containers forbid to keep compiled modules, so that every process compiles everything again; `clean` removes ours.
 unexport PYTHONDONTWRITEBYTECODE
+# Tests that start processes wait for them: one more than two cores can run keeps both busy.
+TESTERS ?= 3
 .PHONY: help demo test setup check bench clean dev chaos simulate
 
 help: ## show this list
@@ -19,7 +21,7 @@ demo: setup ## replay the flash crash of 6 May 2010 from wire to booked fill (AR
 
 test: dev ## run the whole suite (ARGS="-k name" narrows it)
 	@$(BIN)/python scripts/browser_note.py
-	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n $(TESTERS) --dist worksteal $(ARGS)
 
 check: dev ## format, lint, types, layer law
 	@$(BIN)/ruff format --check .

@@ -53,7 +53,7 @@ def _start(*arguments: str, **settings: str) -> subprocess.Popen[str]:
     )
 
 
-def _finish(process: subprocess.Popen[str], timeout_s: float = 120.0) -> tuple[str, str]:
+def _finish(process: subprocess.Popen[str], timeout_s: float = 300.0) -> tuple[str, str]:
     with process:
         try:
             return process.communicate(timeout=timeout_s)

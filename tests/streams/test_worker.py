@@ -124,6 +124,22 @@ def test_a_peaceful_stop_saves_everything_and_gives_the_lanes_back() -> None:
     seeded_run(main)
 
 
+def test_rows_of_lanes_that_were_given_back_still_count() -> None:
+    async def main() -> None:
+        store = MemoryLaneStore()
+        await filled(store)
+        async with anyio.create_task_group() as group:
+            one = await group.start(partial(worker.run_worker, store, counter, CONFIG, "one"))
+            while not await is_drained(store, CONFIG.lanes):
+                await anyio.sleep(0.05)
+            while_owned = one.rows
+            one.stop()
+        assert (one.counts, one.rows) == ({}, while_owned)
+        assert while_owned >= 4 * N_FRAMES
+
+    seeded_run(main)
+
+
 def test_hot_state_follows_the_last_entry() -> None:
     async def main() -> None:
         store = MemoryLaneStore()
