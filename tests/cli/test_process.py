@@ -125,3 +125,23 @@ def test_statistics_are_shown_unless_only_errors_are_wanted(
     shell.patch.setattr("tapeline.app.work", lambda *_: said.append(logging.getLogger(PERFORMANCE).isEnabledFor(20)))
     assert shell("--log-level", level, "process", "--address", "redis://named").code == 0
     assert (said, work) == ([shown], [])
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../up", "two words", "x" * 65])
+def test_a_name_that_no_file_can_have_is_refused(shell: Shell, work: list[Any], name: str) -> None:
+    for number in ("1", "2"):
+        sentence = shell.refuses("process", "--workers", number, "--address", "/nowhere", "--name", name)
+        assert "is no name for workers: use 1 to 64 letters, digits, `.`, `-` and `_`" in sentence
+    assert work == []
+
+
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_marks_that_cannot_be_kept_are_refused_at_the_start(
+    shell: Shell, work: list[Any], tmp_path: Path, number: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    told = shell.refuses(
+        "process", "--workers", number, "--address", "/nowhere", "--marks", str(tmp_path / "file" / "m")
+    )
+    assert told == f"the marks cannot be kept in {tmp_path}/file/m: Not a directory; give a folder you may write"
+    assert work == []

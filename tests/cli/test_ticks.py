@@ -43,8 +43,12 @@ def test_a_file_is_loaded_seen_as_waiting_and_replayed_the_same_twice(
     first, second = (shell("ticks", "replay", "--address", address, "--json").out for _ in range(2))
     assert json.loads(first)["ticks"] == 3
     assert first == second
-    nothing = shell("ticks", "replay", "--to", "2001-01-01T00:00:00+00:00", "--address", address, "--json").out
-    assert json.loads(nothing)["ticks"] == 0
+    for window in (
+        ("--to", "2001-01-01T00:00:00+00:00"),
+        ("--from", "1600-01-01T00:00:00+00:00", "--to", "1969-01-01T00:00:00+00:00"),
+    ):
+        nothing = shell("ticks", "replay", *window, "--address", address, "--json").out
+        assert json.loads(nothing)["ticks"] == 0
 
 
 @pytest.mark.process
@@ -56,12 +60,14 @@ def test_a_dead_letter_is_listed_and_dropped(shell: Shell, server: tuple[Blockin
             await store.append(ROUTER_DEAD, [{REASON: b"no tick", PAYLOAD: b"x"}])
 
     assert shell("dlq", "list", "--address", address).out == "there are no dead letters\n"
+    assert shell("dlq", "show", "all", "--address", address).out == "there are no dead letters\n"
+    assert shell("dlq", "drop", "all", "--address", address).out == "0 letters were dropped\n"
     assert json.loads(shell("dlq", "list", "--address", address, "--json").out) == {"letters": []}
     portal.call(bury)
     (told,) = json.loads(shell("dlq", "list", "--address", address, "--json").out)["letters"]
     assert told["reason"] == "no tick"
     assert "there is no dead letter" in shell.refuses("dlq", "drop", "0/1-1", "--address", address)
-    assert shell("dlq", "drop", told["letter"], "--address", address).out == "1 letters were dropped\n"
+    assert shell("dlq", "drop", told["letter"], "--address", address).out == "1 letter was dropped\n"
     assert shell("dlq", "list", "--address", address).out == "there are no dead letters\n"
 
 
@@ -83,9 +89,9 @@ def test_a_dead_letter_is_shown_corrected_and_sent_again(shell: Shell, server: t
     at_server = ("--address", address)
     assert "is not FIELD=VALUE" in shell.refuses("dlq", "replay", first, "--set", "price", *at_server)
     assert "corrects one letter" in shell.refuses("dlq", "replay", "all", "--set", "price=1", *at_server)
-    assert shell("dlq", "replay", first, "--set", "price=7", *at_server).out == "1 letters were sent again\n"
+    assert shell("dlq", "replay", first, "--set", "price=7", *at_server).out == "1 letter was sent again\n"
     assert "there is no dead letter" in shell.refuses("dlq", "replay", first, *at_server)
-    assert shell("dlq", "replay", "all", *at_server).out == "1 letters were sent again\n"
+    assert shell("dlq", "replay", "all", *at_server).out == "1 letter was sent again\n"
     assert shell("dlq", "list", *at_server).out == "there are no dead letters\n"
 
     async def prices() -> list[bytes]:
@@ -120,6 +126,13 @@ def test_a_moment_that_is_none_is_refused(shell: Shell, moment: str, why: str) -
 def test_a_window_that_ends_before_it_begins_is_refused(shell: Shell) -> None:
     window = ("--from", "2026-01-06T00:00:00+00:00", "--to", "2026-01-05T00:00:00+00:00")
     assert "is after --to 2026-01-05" in shell.refuses("ticks", "replay", *window, "--address", "/nowhere")
+
+
+@pytest.mark.parametrize("other", [("--json",), ("--set", "3")])
+def test_lanes_that_are_watched_are_nothing_else(shell: Shell, other: tuple[str, ...]) -> None:
+    assert (
+        shell.refuses("lanes", "--watch", *other) == "--watch shows a table again and again: leave out --json and --set"
+    )
 
 
 def test_a_file_that_is_not_there_is_refused(shell: Shell) -> None:

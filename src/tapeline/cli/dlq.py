@@ -18,6 +18,7 @@ from tapeline.core.errors import BadInput
 verbs = typer.Typer(help="Dead letters: list, show, send again, drop.", no_args_is_help=True)
 
 AddressOption = Annotated[str, typer.Option(help="Stream server; that of the settings or the running node by default.")]
+_NONE = "there are no dead letters"
 LetterArgument = Annotated[str, typer.Argument(help="A letter as `dlq list` names it: 2/1767623400000-0, or `all`.")]
 
 
@@ -37,7 +38,7 @@ def list_letters(address: AddressOption = "", config: ConfigOption = None, as_js
     for name, letter in found:
         typer.echo(f"{name}  {letter.reason}")
     if not found:
-        typer.echo("there are no dead letters")
+        typer.echo(_NONE)
 
 
 @verbs.command()
@@ -45,10 +46,13 @@ def show(letter: LetterArgument, address: AddressOption = "", config: ConfigOpti
     """Show what a letter holds."""
     from tapeline.streams.letters import describe
 
-    for name, found in _letters(address, config, letter):
+    letters = _letters(address, config, letter)
+    for name, found in letters:
         typer.echo(f"{name}  {found.reason}")
         for line in describe(found):
             typer.echo(f"  {line}")
+    if not letters:
+        typer.echo(_NONE)
 
 
 @verbs.command()
@@ -67,7 +71,7 @@ def replay(
     if changed and letter == "all":
         raise BadInput("--set corrects one letter: name it, as `tapeline dlq list` does")
     n = _act(address, config, letter, partial(replay_letters, changed=changed))
-    typer.echo(f"{n} letters were sent again")
+    typer.echo(f"{_letters_of(n)} sent again")
 
 
 @verbs.command()
@@ -76,7 +80,11 @@ def drop(letter: LetterArgument, address: AddressOption = "", config: ConfigOpti
     from tapeline.streams.letters import drop_letters
 
     n = _act(address, config, letter, drop_letters)
-    typer.echo(f"{n} letters were dropped")
+    typer.echo(f"{_letters_of(n)} dropped")
+
+
+def _letters_of(n: int) -> str:
+    return "1 letter was" if n == 1 else f"{n} letters were"
 
 
 def _letters(address: str, config: Any, wanted: str) -> list[tuple[str, Any]]:

@@ -27,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def lanes(
-    address: Annotated[str, typer.Option(help="Stream server; that of the node by default.")] = "",
+    address: Annotated[str, typer.Option(help="Stream server; that of settings or node by default.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every second, until Ctrl-C.")] = False,
     number: Annotated[
         int | None,
@@ -36,13 +36,16 @@ def lanes(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show owner, lag, rate and dead letters of the ingress and of every lane; or change how many lanes there are.
+    """Show owner, lag, rate and dead letters of the ingress, where all ticks come in, and of the lanes it is spread
+    over, each worked on by one worker; or change how many lanes there are.
 
     A change drains the lanes and splits their state anew. It works with a node that runs, which goes on by itself, and
     with one that is stopped. One that was killed half-way is ended by the same command.
     """
     from tapeline.streams.letters import stream_progress
 
+    if watch and (as_json or number is not None):
+        raise BadInput("--watch shows a table again and again: leave out --json and --set")
     if number is not None:
         _change(number, address, config, as_json=as_json)
         return

@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def process(
-    address: Annotated[str, typer.Option(help="Stream server; that of the running node by default.")] = "",
+    address: Annotated[str, typer.Option(help="Stream server; that of settings or node by default.")] = "",
     name: Annotated[str, typer.Option(help="What the worker is called in logs and leases.")] = "worker",
     workers: Annotated[
         int | None,
@@ -42,7 +42,7 @@ def process(
     Statistics go to standard error every streams.stats_s seconds, unless `tapeline --log-level error` says otherwise.
     """
     from tapeline.app import work
-    from tapeline.streams.pool import start_stream_processor
+    from tapeline.streams.pool import check_name, make_folder, start_stream_processor
     from tapeline.streams.watch import PERFORMANCE
     from tapeline.streams.worker import worker_count
 
@@ -53,7 +53,10 @@ def process(
     if n == 1:
         if logging.getLogger().isEnabledFor(logging.WARNING):
             logging.getLogger(PERFORMANCE).setLevel(logging.INFO)
-        work(settings, where, name, marks or default_home(os.environ).marks_path)
+        check_name(name)
+        kept = marks or default_home(os.environ).marks_path
+        make_folder(kept, "the marks")
+        work(settings, where, name, kept)
         return
     with start_stream_processor(where, n, config=config, name=name, marks=marks, logs=logs) as running:
         typer.echo(f"{n} workers; their logs are {running.log_path(0)} and beside it", err=True)

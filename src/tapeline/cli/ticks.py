@@ -17,11 +17,14 @@ from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.core.errors import BadInput
 from tapeline.core.types import Label
 
-verbs = typer.Typer(help="Ticks in files and on the ingress.", no_args_is_help=True)
+verbs = typer.Typer(
+    help="Put ticks of files on the ingress, the stream by which all come in; run those that it keeps again.",
+    no_args_is_help=True,
+)
 
 AddressOption = Annotated[str, typer.Option(help="Stream server; that of the settings or the running node by default.")]
 
-
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _GROUP = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -59,7 +62,8 @@ def load(
         typer.echo(msgspec.json.encode({"ticks": n, "last_id": last_id, "synced": is_synced}).decode())
         return
     where = "and on the server's disk" if is_synced else "but not known to be on the server's disk"
-    typer.echo(f"{n:,} ticks of {file} are on the ingress, the last under id {last_id or 'none'}, {where}")
+    ticks = "1 tick" if n == 1 else f"{n:,} ticks"
+    typer.echo(f"{ticks} of {file} went to the ingress, the last under id {last_id or 'none'}, {where}")
 
 
 @verbs.command()
@@ -113,5 +117,5 @@ def _moment_ms(text: str, otherwise: int) -> int:
     except ValueError:
         raise BadInput(f"{text!r} is not a moment in ISO 8601, as 2026-01-05T14:30:00+00:00 is") from None
     if moment.tzinfo is None:
-        raise BadInput(f"{text!r} has no time zone: add one, as in {text}+00:00")
-    return int(moment.timestamp() * 1000)
+        raise BadInput(f"{text!r} has no time zone: add one, as in {moment.isoformat()}+00:00")
+    return max(0, (moment - _EPOCH) // dt.timedelta(milliseconds=1))  # the server counts from there

@@ -8,6 +8,7 @@ Refuses to go on when a worker that it starts again keeps ending.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ MAX_DEATHS = 5
 MAX_SAID_BYTES = 1 << 16
 """What is passed on of one worker's log at a look; the log has all of it."""
 _LOOK_EVERY_S = 0.5
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class PoolPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,10 +66,10 @@ class StreamProcessor:
 
     def __init__(self, plan: PoolPlan) -> None:
         self._plan = plan
-        try:
-            plan.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadInput(f"the logs of the workers cannot be kept in {plan.logs}: {error.strerror}") from None
+        check_name(plan.name)
+        make_folder(plan.logs, "the logs of the workers")
+        if plan.marks is not None:
+            make_folder(plan.marks, "the marks")
         self._deaths_s: list[float] = []
         self._said = {path: _size(path) for path in map(self.log_path, range(plan.workers))}
         self.workers: list[Child] = []
@@ -189,7 +191,7 @@ def start_stream_processor(
     Raises
     ------
     BadInput
-        When the settings cannot be read, or the logs not be kept.
+        When the settings cannot be read, the logs or marks not be kept, or the name is none.
 
     Examples
     --------
@@ -214,6 +216,20 @@ def start_stream_processor(
         metrics_ports=metrics_ports(streams, n),
     )
     return StreamProcessor(plan)
+
+
+def check_name(name: str) -> None:
+    """Refuse what workers cannot be called, since it is part of the names of files and leases."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"{name[:60]!r} is no name for workers: use 1 to 64 letters, digits, `.`, `-` and `_`")
+
+
+def make_folder(folder: Path, what: str) -> None:
+    """Make a folder for ``what``, for its owner only; raise ``BadInput`` when that is not possible."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{what} cannot be kept in {folder}: {error.strerror}; give a folder you may write") from None
 
 
 def _size(path: Path) -> int:
