@@ -1,8 +1,8 @@
 """Slots of a vendor's key in a file of the home, for every process of this machine that uses it.
 
 In and out: as ``LimiterState`` says.
-Refuses to believe in slots that no request of now could hold: they were taken by a clock that has been set back since,
-such as that of a simulator that was started anew.
+Refuses to believe in slots that no request of about now could hold: they were taken by a clock that has been set back
+since, such as that of a simulator that was started anew.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from tapeline.core.home import Home
 from tapeline.feed.shared_file import SharedFile
 from tapeline.feed.shared_limit import MAX_FLIGHT_NS, LimiterState
 
+AHEAD_NS = 60_000_000_000
+"""How far another process at one simulator may be ahead of us; what it has in flight counts."""
 KEPT_KEYS = 32
 """Keys that are remembered, the last used ones; each simulator's clock is one of its own."""
 
@@ -38,9 +40,10 @@ class FileLimiterState:
     async def reserve(self, key: str, token: str, *, now_ns: int, window_ns: int, limit: int) -> int | None:
         """See ``LimiterState``."""
         life_ns = MAX_FLIGHT_NS + window_ns
+        latest_ns = now_ns + life_ns + AHEAD_NS
         async with self._file.changing() as kept:
             slots = kept.pop(self._name(key), {})
-            slots = {held: until_ns for held, until_ns in slots.items() if now_ns < until_ns <= now_ns + life_ns}
+            slots = {held: until_ns for held, until_ns in slots.items() if now_ns < until_ns <= latest_ns}
             free_ns = min(slots.values()) if len(slots) >= limit else None
             if free_ns is None:
                 slots[token] = now_ns + life_ns

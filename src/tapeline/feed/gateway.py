@@ -26,7 +26,7 @@ from tapeline.core.types import NS_PER_S
 from tapeline.feed.breaker import NOT_ASKED, Breaker, BreakerState
 from tapeline.feed.cache import TtlCache
 from tapeline.feed.handover import Handover
-from tapeline.feed.http import LATENCY_HEADER, Host, HostStats, Refusal, Response
+from tapeline.feed.http import LATENCY_HEADER, SERVED_HEADER, SHARED_STEP_NS, Host, HostStats, Refusal, Response
 from tapeline.feed.limiter import NoSlot
 from tapeline.feed.request import Params, Request, build_request
 from tapeline.feed.retry import RetryBudget, backoff_s
@@ -320,6 +320,10 @@ class Gateway:
     async def _sleep_latency(self, request: Request, response: Response) -> None:
         """Let the simulated latency pass on the clock. Raises TimeoutError when it exceeds the read timeout."""
         now_ns = self._clock.now_ns()
+        served_ns = round((response.number(SERVED_HEADER) or 0.0) * 1e6)
+        if served_ns > now_ns + SHARED_STEP_NS:
+            # Another process has moved the simulator's time: ours catches up, or this request would count too early.
+            now_ns = served_ns
         latency_ns = round((response.number(LATENCY_HEADER) or 0.0) * 1e6)
         patience_ns = min(round(self._config.read_timeout_s * NS_PER_S), max(0, request.deadline_ns - now_ns))
         # Answers of one moment wake in an order of their own, not in that in which this machine delivered them.

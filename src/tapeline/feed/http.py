@@ -25,6 +25,10 @@ LABEL_HEADER = "x-tapeline-label"
 """Set by the simulator: where the numbers of an answer come from. A vendor's own host does not know it."""
 LATENCY_HEADER = "x-replay-latency-ms"
 """Set by the simulator: how long the answer would have taken, in milliseconds of the logical clock."""
+SERVED_HEADER = "x-replay-now-ms"
+"""Set by the simulator: when it counted the request, in milliseconds of the logical clock."""
+SHARED_STEP_NS = 20_000_000
+"""A simulator's time is asked for in steps of 20 ms; when it is further ahead, somebody else has moved it."""
 
 
 MIN_SECRET = 4

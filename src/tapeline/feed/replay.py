@@ -14,9 +14,10 @@ import msgspec
 
 from tapeline.core.errors import Unavailable
 from tapeline.core.types import NS_PER_S
+from tapeline.feed.http import SHARED_STEP_NS
 
-_STEP_NS = 20_000_000
-"""Time is asked for in steps of 20 ms, so answers that arrive close together cost one question.
+_STEP_NS = SHARED_STEP_NS
+"""Time is asked for in steps, so answers that arrive close together cost one question.
 
 What the simulator may tell of those milliseconds is cut off by whoever reads it: bars end at whole minutes, and
 headlines later than now are dropped.

@@ -24,6 +24,8 @@ from tapeline.sim.wire import WireError
 
 LATENCY_HEADER = "X-Replay-Latency-Ms"
 """How long the answer would have taken; a client on the logical clock sleeps it there."""
+SERVED_HEADER = "X-Replay-Now-Ms"
+"""When a request was counted, in milliseconds of the logical clock, which another client may have moved."""
 LABEL_HEADER = "X-Tapeline-Label"
 """Where the numbers of the answer come from; see ``core.types.Label``."""
 
@@ -122,6 +124,7 @@ class Door:
             except WireError as error:
                 response = family.refuse(error)
             response.headers[LATENCY_HEADER] = f"{fate.latency_ms:.3f}"
+            response.headers[SERVED_HEADER] = f"{now_ns / 1e6:.3f}"
             self.stats.answered(response.status_code, len(response.body), fate.fault)
             return response
 
