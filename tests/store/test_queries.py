@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from tests.store.batches import MINUTE_NS, NAN, bars_batch, cycle, dossier, frame, full_batch, steps
@@ -20,12 +18,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    async with await Journal.open(tmp_path / "tapeline.duckdb") as opened:
-        yield opened
 
 
 async def _bars(journal: Journal, timeframe_s: int = 60) -> list[Bar]:

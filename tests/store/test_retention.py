@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,12 +34,6 @@ KEEP_ONE = RetentionConfig(journal_days=1)
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    async with await Journal.open(tmp_path / "journal.duckdb") as opened:
-        yield opened
 
 
 def day_batch(day: int, minutes: int = 2, **changes: object) -> JournalBatch:
