@@ -145,11 +145,22 @@ def test_an_address_that_is_none_is_told_without_its_secrets(address: str) -> No
     assert "hush" not in str(told.value).replace("'hush_timeout'", "")
 
 
-def test_a_server_that_is_just_not_there_is_no_matter_of_the_address() -> None:
-    pool = pool_for(ConnectionPool, "redis://:hush@localhost:1")
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("redis://:hush@localhost:1", "localhost:1 (connection refused)"),
+        ("unix:///no/where.sock", "/no/where.sock (no such file or directory)"),
+    ],
+)
+def test_a_server_that_is_just_not_there_is_no_matter_of_the_address(shell: Shell, address: str, why: str) -> None:
+    pool = pool_for(ConnectionPool, address)
     with Redis.from_pool(pool) as client, pytest.raises(NotConnected) as gone:
         client.ping()
     assert refusal(gone.value, pool) is None
+    for verb in (("lanes",), ("ticks", "load", "ticks.csv")):
+        answer = shell(*verb, "--address", address)
+        assert answer.code == 1
+        assert answer.err == f"tapeline: no stream server answers at {why}: is it started, and is that its address?\n"
 
 
 def test_a_user_who_may_not_do_what_is_needed_is_told() -> None:

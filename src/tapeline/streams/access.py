@@ -7,6 +7,7 @@ secret.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ WHERE = "the address of the stream server (streams.redis_url, or --address)"
 _SCHEMES = ("redis", "rediss", "unix")
 _FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 _OVER_TLS = (redis.SSLConnection, redis.asyncio.SSLConnection)
+_NOT_THERE = re.compile(r"Error -?\d+ connecting to (\S+)\. (.+?)\.?", re.DOTALL)
+"""What the client library says when a connection cannot be made."""
 _PROBE_S = 2.0
 """What a server is given to say whether it speaks TLS, once something went wrong."""
 
@@ -96,6 +99,15 @@ def _check(url: str) -> None:
         )
     if _scheme(url) != "unix" and parts.path.strip("/") and not parts.path.strip("/").isdigit():
         raise ConfigError(f"{WHERE} ends with the number of a database or with none, as redis://localhost:6379/0 does")
+
+
+def absence(error: BaseException) -> str | None:
+    """Return in our words that nobody answers at an address, and why; None when something else is the matter."""
+    for cause in _causes(error):
+        if isinstance(cause, RedisError) and (found := _NOT_THERE.fullmatch(str(cause))):
+            why = "connection refused" if "refused" in found[2] or "call failed" in found[2] else found[2].lower()
+            return f"no stream server answers at {found[1]} ({why}): is it started, and is that its address?"
+    return None
 
 
 def refusal(error: BaseException, pool: Pool) -> ConfigError | None:

@@ -23,7 +23,7 @@ from redis.crc import key_slot
 from redis.exceptions import MovedError, ReadOnlyError, RedisError
 
 from tapeline.core.errors import ConfigError, StoreError, Unavailable
-from tapeline.streams.access import pool_for, refusal
+from tapeline.streams.access import absence, pool_for, refusal
 from tapeline.streams.address import Address
 from tapeline.streams.replies import RawArrays
 from tapeline.streams.requests import packed
@@ -49,7 +49,7 @@ def told(error: Exception) -> Exception:
             "the disk is full: the stream server cannot write its log; free space and start again, "
             "nothing that was acknowledged is lost"
         )
-    return Unavailable(f"the stream server does not answer as it should: {error}")
+    return Unavailable(absence(error) or f"the stream server does not answer as it should: {error}")
 
 
 class Node:

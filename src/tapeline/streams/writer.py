@@ -18,6 +18,7 @@ from redis.exceptions import RedisError, ResponseError
 from tapeline.core.errors import BadInput, Unavailable
 from tapeline.core.types import Label
 from tapeline.streams import frames, keys
+from tapeline.streams.access import absence
 from tapeline.streams.link import Link
 from tapeline.streams.store import BEGINNING
 from tapeline.streams.ticks import EARLIEST_NS, LATEST_NS, NO_FEED, TickRows, flaw_of_symbol
@@ -137,7 +138,7 @@ class TickWriter:
 
     def _lost(self, error: Exception) -> Exception:
         why = None if self.last_id else self._link.refusal(error)
-        return why or Unavailable(f"the stream server did not take a frame of ticks: {error}")
+        return why or Unavailable(absence(error) or f"the stream server did not take a frame of ticks: {error}")
 
     def _put(self, fields: dict[bytes, bytes]) -> str:
         """Return the id under which a frame is on the ingress, where it is put unless an earlier try did."""
