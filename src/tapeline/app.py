@@ -32,6 +32,7 @@ from tapeline.core.config.secrets import (
     llm_api_key,
     massive_key,
     reddit_keys,
+    without_password,
     youtube_key,
 )
 from tapeline.core.config.web import WebConfig
@@ -226,7 +227,7 @@ async def _page(stack: AsyncExitStack, config: Config, board: Board, say: Say) -
 
 async def _stream_server(stack: AsyncExitStack, config: Config, home: Home, say: Say) -> str:
     if config.streams.redis_url:
-        say(f"stream server: {config.streams.redis_url.rsplit('@', 1)[-1]}")
+        say(f"stream server: {without_password(config.streams.redis_url)}")
         return config.streams.redis_url
     server = await stack.enter_async_context(embedded_valkey(home.valkey_path))
     say(f"stream server: embedded Valkey on {server.socket_path}")

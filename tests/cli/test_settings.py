@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.cli.shell import Shell
 
-from tapeline.cli.settings import commented_file, load_settings, to_toml, without_password
+from tapeline.cli.settings import commented_file, load_settings, to_toml
 from tapeline.core.config import Config
 from tapeline.core.config.load import leaves, load
+from tapeline.core.config.secrets import without_password
 
 SETTING = re.compile(r"^# ([a-z_0-9]+ = .*)$", re.MULTILINE)
 

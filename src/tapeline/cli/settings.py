@@ -6,7 +6,6 @@ import ast
 import inspect
 import itertools
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,10 +15,10 @@ import typer
 
 from tapeline.core.config import Config, Section
 from tapeline.core.config.load import Loaded, leaves, load
+from tapeline.core.config.secrets import without_password
 from tapeline.core.errors import BadInput
 from tapeline.core.home import default_home
 
-_CREDENTIALS = re.compile(r"(?<=://)\S*@|(?<=[?&]password=)[^&\s]*|(?<=[?&]ssl_password=)[^&\s]*")
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file instead of the home's tapeline.toml.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
@@ -44,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
 def show(path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show every setting, its value and where it comes from."""
     loaded = load_settings(path)
-    rows = [(where, without_password(value), loaded.origins[where]) for where, value in leaves(loaded.config)]
+    rows = [(where, _shown(value), loaded.origins[where]) for where, value in leaves(loaded.config)]
     if as_json:
         tree_of = {where: {"value": value, "from": origin} for where, value, origin in rows}
         typer.echo(msgspec.json.encode(tree_of).decode())
@@ -112,11 +111,8 @@ def _reasons(kind: type[Section]) -> dict[str, str]:
     return reasons
 
 
-def without_password(value: Any) -> Any:
-    """Return a setting as it may be shown: user and passwords of an address are starred out, written well or not."""
-    if not isinstance(value, str):
-        return value
-    return _CREDENTIALS.sub(lambda found: "***@" if found[0].endswith("@") else "***", value)
+def _shown(value: Any) -> Any:
+    return without_password(value) if isinstance(value, str) else value
 
 
 def to_toml(value: Any) -> str:

@@ -11,8 +11,9 @@ import msgspec
 import typer
 
 from tapeline.cli.disk import line_of, usage_of
-from tapeline.cli.settings import JsonOption, load_settings, without_password
+from tapeline.cli.settings import JsonOption, load_settings
 from tapeline.core.config import StreamsConfig
+from tapeline.core.config.secrets import without_password
 from tapeline.core.errors import BadInput
 from tapeline.core.home import Home, default_home
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+_CREDENTIALS = re.compile(r"(?<=://)\S*@|(?<=[?&]password=)[^&\s]*|(?<=[?&]ssl_password=)[^&\s]*")
+
+
+def without_password(address: str) -> str:
+    """Return an address as it may be shown: user and passwords are starred out, written well or not."""
+    return _CREDENTIALS.sub(lambda found: "***@" if found[0].endswith("@") else "***", address)
 
 
 @dataclass(frozen=True, slots=True)
