@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from anyio.from_thread import start_blocking_portal
 from tests.cli.shell import Shell
+from tests.streams.served import running_valkey
 
 from tapeline.data.samples import load_minutes
 from tapeline.feed.imports import read_bars
 from tapeline.live.tape import read_ticks
 from tapeline.sim.market import Market
-from tapeline.streams.embedded import embedded_valkey
 
 N_SYMBOLS = 526
 """Two more than there are real ones."""
@@ -99,12 +97,7 @@ def test_a_real_sample_that_cannot_be_written_is_one_sentence(shell: Shell, tmp_
 
 @pytest.mark.process
 def test_a_sample_is_loaded_by_name_into_a_real_server(shell: Shell) -> None:
-    with (
-        tempfile.TemporaryDirectory(prefix="tl-") as short,
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(embedded_valkey(Path(short))) as server,
-    ):
-        address = str(server.socket_path)
+    with running_valkey() as (_, address):
         told = json.loads(shell("ticks", "load", "sample:chains", "--address", address, "--json").out)
         seen = json.loads(shell("lanes", "--address", address, "--json").out)
     assert told["ticks"] == 986

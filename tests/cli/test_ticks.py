@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
 from tests.cli.shell import Shell
+from tests.streams.served import running_valkey
 
-from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.frames import pack_fields
 from tapeline.streams.keys import INGRESS, PAYLOAD, REASON, ROUTER_DEAD
 from tapeline.streams.valkey import connect
@@ -21,12 +20,8 @@ CSV = "symbol,price,volume,time\nA,10,5,1600000000\nA,11,5,1600000060\nB,7,1,160
 
 @pytest.fixture
 def server() -> Iterator[tuple[BlockingPortal, str]]:
-    with (
-        tempfile.TemporaryDirectory(prefix="tl-") as short,
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(embedded_valkey(Path(short))) as running,
-    ):
-        yield portal, str(running.socket_path)
+    with running_valkey() as both:
+        yield both
 
 
 @pytest.mark.process

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,12 +11,12 @@ import anyio
 import msgspec
 import numpy as np
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
+from tests.streams.served import running_valkey
 
 from tapeline.core.errors import BadInput
 from tapeline.core.types import Label
 from tapeline.streams import frames, keys
-from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.ingress import ValkeyIngress
 from tapeline.streams.letters import describe, drop_letters, read_letters, replay_letters, stream_losses
 from tapeline.streams.marks import Marks
@@ -35,12 +34,8 @@ TICK = {b"symbol": b"A", b"price": b"x", b"volume": b"1", b"exchange_timestamp":
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[BlockingPortal, str]]:
-    with (
-        tempfile.TemporaryDirectory(prefix="tl-") as short,
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(embedded_valkey(Path(short))) as running,
-    ):
-        yield portal, str(running.socket_path)
+    with running_valkey() as both:
+        yield both
 
 
 @pytest.fixture

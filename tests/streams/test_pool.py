@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,14 +13,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from anyio.from_thread import start_blocking_portal
 from redis import Redis
+from tests.streams.served import running_valkey
 
 from tapeline.core.errors import BadInput, ProcessDied
 from tapeline.core.process import Child, spawn
 from tapeline.core.types import NS_PER_S
 from tapeline.streams import keys
-from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.pool import StreamProcessor, start_stream_processor
 from tapeline.streams.writer import TickWriter
 
@@ -37,12 +35,8 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("TAPELINE_STREAMS__METRICS_PORT", str(free.getsockname()[1]))
-    with (
-        tempfile.TemporaryDirectory(prefix="tl-") as short,
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(embedded_valkey(Path(short))) as running,
-    ):
-        yield f"unix://{running.socket_path}"
+    with running_valkey() as (_, path):
+        yield f"unix://{path}"
 
 
 def until(holds: Callable[[], object], limit_s: float = 120.0) -> None:
