@@ -83,7 +83,8 @@ class ValkeyLaneStore(Server):
 
     async def claim_lanes(self, n_lanes: int) -> None:
         """See ``LaneStore``."""
-        await self.write(keys.LANE_COUNT, [("SET", keys.LANE_COUNT, n_lanes, "NX")])
+        claim = [("SET", keys.LANE_COUNT, n_lanes, "NX")]
+        await self.patiently(lambda: self.write(keys.LANE_COUNT, claim))
         layout = await self.layout()
         if layout.lanes != n_lanes:
             raise lane_count_error(layout, n_lanes)
