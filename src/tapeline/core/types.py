@@ -7,7 +7,7 @@ decision was allowed to know). Missing numbers are NaN; they never become anothe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -395,8 +395,3 @@ class CycleRecord:
     """(symbol, why no signal came of it)."""
     orders: tuple[Order, ...] = ()
     clamps: tuple[Clamp, ...] = ()
-
-
-def column_names() -> tuple[str, ...]:
-    """Return the names of ``BarFrame``'s array columns, in order."""
-    return tuple(f.name for f in fields(BarFrame) if f.name in ("event_ns", *BAR_FIELDS, "revision"))
