@@ -241,7 +241,7 @@ async def test_the_number_of_lanes_is_claimed_once(store: LaneStore) -> None:
 
 @pytest.mark.parametrize("kind", [("asyncio", "none")])
 async def test_a_server_that_is_not_there_is_unavailable(kind: tuple[str, str], folder: Path) -> None:
-    with pytest.raises(Unavailable, match="does not answer"):
+    with pytest.raises(Unavailable, match="no stream server answers"):
         async with connect(str(folder / "nobody.sock")):
             raise AssertionError("it opened")
 
