@@ -11,7 +11,7 @@ from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 Answer = Callable[[list[bytes]], bytes | None]
-"""Returns the reply to a command, or None for the usual one."""
+"""Returns the reply to a command, None for the usual one, or nothing at all to end the connection."""
 
 PRIMARY = b"# Replication\r\nrole:master\r\nconnected_slaves:0\r\n# Cluster\r\ncluster_enabled:0\r\n"
 CLUSTERED = b"# Replication\r\nrole:master\r\n# Cluster\r\ncluster_enabled:1\r\n"
@@ -79,7 +79,10 @@ class FakeServer:
                     for _ in range(n):
                         size = int((await source.receive_until(b"\r\n", 65_536))[1:])
                         command.append((await source.receive_exactly(size + 2))[:-2])
-                    await stream.send(self.reply(command))
+                    said = self.reply(command)
+                    if not said:
+                        return
+                    await stream.send(said)
             except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
                 return
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from tests.streams.fakes import CLUSTERED, PRIMARY, FakeServer, array, bulk, fake_server, slots
 from tests.streams.toys import Counter
@@ -19,6 +20,7 @@ from tapeline.streams.store import BEGINNING, Commit
 from tapeline.streams.survey import online_replicas, survey_of, syncing_replicas
 from tapeline.streams.valkey import ValkeyLaneStore, connect
 from tapeline.streams.worker import Worker
+from tapeline.streams.writer import TickWriter
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -199,6 +201,37 @@ async def test_a_replica_of_a_cluster_that_is_being_filled_holds_up_no_write(any
             assert await ValkeyIngress(store).write([{b"a": b"1"}]) == ["1-0"]
             assert await ValkeyIngress(store).write([{b"a": b"1"}]) == ["1-0"]
             assert fake.asked(b"WAIT") == 1
+
+
+@pytest.mark.parametrize("was_taken", [True, False])
+async def test_a_writer_looks_whether_a_frame_is_there_before_it_sends_it_again(
+    anyio_backend: str, *, was_taken: bool
+) -> None:
+    taken: list[list[bytes]] = []
+
+    def answer(command: list[bytes]) -> bytes | None:
+        if command[0] == b"XADD":
+            is_lost = fake.asked(b"XADD") == 2
+            if was_taken or not is_lost:
+                taken.append(command[3:])
+            return b"" if is_lost else bulk(b"%d-0" % len(taken))
+        if command[0] == b"XRANGE":
+            after = int(command[2][1:].split(b"-")[0])
+            found = enumerate(taken[after:], after + 1)
+            return array(*(array(bulk(b"%d-0" % i), array(*map(bulk, parts))) for i, parts in found))
+        return array() if command[0] == b"XREVRANGE" else b":0\r\n" if command[0] == b"HSET" else None
+
+    def write_three() -> str:
+        with TickWriter(address_of(fake), frame_rows=1, patience_s=5.0) as writer:
+            for k in range(3):
+                writer.add("AAPL", 1_789_999_999 * 10**9 + k, price=100.0, volume=1.0)
+            return writer.last_id
+
+    async with fake_server() as fake:
+        fake.answer = answer
+        assert await anyio.to_thread.run_sync(write_three) == "3-0"
+    assert len({bytes(parts[1]) for parts in taken}) == len(taken) == 3
+    assert fake.asked(b"XADD") == (3 if was_taken else 4)
 
 
 def test_what_nodes_say_of_themselves_is_read(anyio_backend: str) -> None:
