@@ -54,10 +54,10 @@ def test_the_strategy_of_a_users_file_chooses_alike_in_scan_and_replay(tmp_path:
     (tmp_path / "mine.py").write_text(OWN)
     (tmp_path / "tapeline.toml").write_text(
         f'[scan]\nplugins = "{tmp_path}/mine.py"\nstrategy = "calm"\nevery_min = 30\nsecond_every_min = 120\n'
-        f'[replay]\nuniverse = "{universe}"\n[live]\nindicators = ["sma_20", "my_twice_close"]\n'
+        f'[replay]\nday = "2009-11-27"\nuniverse = "{universe}"\n[live]\nindicators = ["sma_20", "my_twice_close"]\n'
         '[llm]\nkind = "none"\n[loop]\nmax_tickers = 0\n[web]\nenabled = false\n'
     )
-    scanned = json.loads(tapeline(tmp_path, "scan", "--json", "--as-of", "2010-05-05", "--universe", str(universe)))
+    scanned = json.loads(tapeline(tmp_path, "scan", "--json", "--as-of", "2009-11-25", "--universe", str(universe)))
     ranked = [row["symbol"] for row in scanned["rows"]]
     assert len(ranked) == 8
     assert [name for name in scanned["rows"][0] if name.endswith("_points")] == ["my_calm_points"]
