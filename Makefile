@@ -33,9 +33,10 @@ bench: ## run every benchmark beside its peers and print one JSON line each
 	@scripts/setup.sh bench
 	@$(BIN)/tapeline bench all $(ARGS)
 
-chaos: dev ## kill worker and stream server 120 times and the poller 10 times for real, and it 1,000 times in memory
+chaos: dev ## kill worker and stream server 120 times, a cluster's nodes 40 times, the poller 10 times; 1,000 deaths in memory
 	@CHAOS=1 $(BIN)/pytest tests/live/test_chaos.py tests/live/test_kills.py tests/feed/test_kill_poller.py \
-	  tests/feed/test_poller_kills.py tests/store/test_roll_kills.py $(ARGS)
+	  tests/feed/test_poller_kills.py tests/store/test_roll_kills.py \
+	  tests/live/test_failover.py tests/live/test_cluster.py $(ARGS)
 
 simulate: dev ## a thousand seeded deaths in memory, and every schedule of workers and routers
 	@CHAOS=1 $(BIN)/pytest tests/live/test_kills.py tests/live/test_recovery.py tests/streams tests/store/test_retention.py \

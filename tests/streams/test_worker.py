@@ -26,6 +26,7 @@ from tests.streams.toys import (
 )
 
 from tapeline.core.config import StreamsConfig
+from tapeline.core.errors import Unavailable
 from tapeline.core.types import BarFrame
 from tapeline.streams import frames, worker
 from tapeline.streams.blocks import Block
@@ -173,6 +174,37 @@ def test_lanes_are_shared_fairly_and_a_dead_owner_is_replaced_within_five_second
             assert await owners() == ["one"] * 5
             assert set(first.counts) == set(range(5))
             first.stop()
+
+    seeded_run(main)
+
+
+class HalfAway(MemoryLaneStore):
+    """A store whose lane 0 lives on a node that can go away."""
+
+    is_away = False
+
+    async def lease(self, lane: int, token: str, life_s: float) -> bool:
+        """See ``LaneStore``."""
+        if self.is_away and lane == 0:
+            raise Unavailable("connection refused")
+        return await super().lease(lane, token, life_s)
+
+
+def test_a_node_that_is_away_does_not_keep_the_lanes_of_others_from_being_renewed() -> None:
+    config = StreamsConfig(lanes=2)
+
+    async def main() -> None:
+        store = HalfAway()
+        async with anyio.create_task_group() as group:
+            one = await group.start(partial(worker.run_worker, store, counter, config, "one"))
+            store.is_away = True
+            await anyio.sleep(3 * config.lease_s)
+            assert (await store.progress(1)).owner == "one"
+            assert not await store.lease(1, "another", config.lease_s)
+            store.is_away = False
+            await anyio.sleep(config.lease_s)
+            assert {(await store.progress(lane)).owner for lane in range(2)} == {"one"}
+            one.stop()
 
     seeded_run(main)
 

@@ -14,7 +14,7 @@ import typer
 from tapeline.cli.process import stream_address
 from tapeline.cli.settings import ConfigOption, JsonOption, load_settings
 from tapeline.core.config.load import load
-from tapeline.core.errors import BadInput
+from tapeline.core.errors import BadInput, Unavailable
 from tapeline.core.home import default_home
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def lanes(
         told: dict[str, Any] = {"ingress": now[0], "lanes": now[1]}
         typer.echo(msgspec.json.encode(told).decode())
         return
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.live import Live
 
     if not watch:
@@ -66,7 +66,11 @@ def lanes(
         while True:
             before, at_s = now, time.monotonic()
             time.sleep(1.0)
-            now = anyio.run(stream_progress, where)
+            try:
+                now = anyio.run(stream_progress, where)
+            except Unavailable as error:  # it comes back, or another takes over; who watches ends it
+                screen.update(Group(_table(before, None, 1.0), f"asked again: {error}"), refresh=True)
+                continue
             screen.update(_table(now, before, time.monotonic() - at_s), refresh=True)
 
 

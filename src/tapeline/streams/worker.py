@@ -181,20 +181,27 @@ class Worker:
 
     async def _round(self, group: TaskGroup) -> None:
         """Renew what we own, give back what is too much, take what is free and due to us."""
-        life_s = self.config.lease_s
-        workers = await self.store.heartbeat(self.worker_id, life_s)
+        workers = await self.store.heartbeat(self.worker_id, self.config.lease_s)
         self._n_lanes = (await self.store.layout()).lanes or self._n_lanes
         share = -(-self._n_lanes // workers)
         for surplus, (lane, task) in enumerate(list(self._tasks.items())):
-            if surplus >= share or lane >= self._n_lanes or not await self.store.lease(lane, self.worker_id, life_s):
+            if surplus >= share or lane >= self._n_lanes or await self._lease(lane) is False:
                 task.stop()
         for lane in range(self._n_lanes):
             if len(self._tasks) >= share:
                 break
-            if lane not in self._tasks and await self.store.lease(lane, self.worker_id, life_s):
+            if lane not in self._tasks and await self._lease(lane):
                 task = self._task_of(lane)
                 self._tasks[lane] = task
                 group.start_soon(self._keep, lane, task, name=f"lane-{lane}")
+
+    async def _lease(self, lane: int) -> bool | None:
+        """Take or renew a lane; None when the node that has it is away, which is no matter of the other lanes."""
+        try:
+            return await self.store.lease(lane, self.worker_id, self.config.lease_s)
+        except Unavailable as error:
+            log.warning("worker %s waits for the node of lane %d: %s", self.worker_id, lane, error)
+            return None
 
     def _task_of(self, lane: int) -> LaneTask:
         how = (self.store, lane, self.worker_id, self.factory, self.config)
