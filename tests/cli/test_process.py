@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,15 @@ def test_several_workers_are_a_pool_whose_logs_are_named_and_told(shell: Shell, 
     assert answer.err == "3 workers; their logs are /logs/0 and beside it\nworker-0: LOST DATA\n"
     how = {"config": None, "name": "night", "marks": tmp_path, "logs": tmp_path}
     assert pool.asked == [("redis://named", 3, how), "stopped"]
+
+
+def test_a_pool_that_is_asked_to_end_stops_its_workers_and_ends_well(
+    shell: Shell, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "wait", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    answer = shell("process", "--workers", "3", "--address", "redis://named")
+    assert answer.code == 0
+    assert pool.asked[-1] == "stopped"
 
 
 def test_without_a_number_there_are_as_many_as_the_settings_say(

@@ -8,7 +8,7 @@ import signal
 import anyio
 import pytest
 
-from tapeline.cli.stopping import until_stopped
+from tapeline.cli.stopping import interrupted_by_sigterm, until_stopped
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -52,3 +52,11 @@ def test_work_that_ends_by_itself_is_no_interrupt() -> None:
 
     anyio.run(until_stopped, work)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_sigterm_interrupts_what_waits_without_a_loop_and_means_again_what_it_meant() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), interrupted_by_sigterm():
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    assert signal.getsignal(signal.SIGTERM) is before

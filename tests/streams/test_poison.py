@@ -24,7 +24,8 @@ BAD = {**GOOD, b"price": b"abc"}
     [
         (0, range(1000, 1100), False),  # a hundred of two hundred are not more than half
         (0, range(1000, 1101), True),
-        (0, range(0, 101), False),  # nobody knows yet what is usual
+        (0, range(0, 101), True),  # also when the good ones come after them
+        (0, range(0, 100), False),
         (POISON_WINDOW, range(0, 101), True),
         (0, range(0, 2000, 3), False),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 
 from tapeline.cli.settings import ConfigOption, load_settings
+from tapeline.cli.stopping import interrupted_by_sigterm
 from tapeline.core.config import Config
 from tapeline.core.errors import BadInput
 from tapeline.core.home import default_home
@@ -58,7 +60,8 @@ def process(
         make_folder(kept, "the marks")
         work(settings, where, name, kept)
         return
-    with start_stream_processor(where, n, config=config, name=name, marks=marks, logs=logs) as running:
+    pool = partial(start_stream_processor, where, n, config=config, name=name, marks=marks, logs=logs)
+    with suppress(KeyboardInterrupt), interrupted_by_sigterm(), pool() as running:  # ends as one worker alone does
         typer.echo(f"{n} workers; their logs are {running.log_path(0)} and beside it", err=True)
         running.wait(partial(typer.echo, err=True))
 

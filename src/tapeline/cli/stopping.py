@@ -8,7 +8,8 @@ sent once and can be lost in a library that swallows it.
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 from anyio.abc import TaskStatus
@@ -32,3 +33,17 @@ async def until_stopped(work: Callable[[], Awaitable[None]]) -> None:
         group.cancel_scope.cancel()
     if stopped:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does, for what waits without an event loop: raise ``KeyboardInterrupt``."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -18,7 +18,7 @@ from tapeline.core.config import StreamsConfig
 from tapeline.core.errors import BadMessage, TapelineError
 from tapeline.streams.blocks import Block, Run
 from tapeline.streams.effects import EntryEffects, letter_of_entry, to_effects, warn_of_letters
-from tapeline.streams.poison import PoisonWatch
+from tapeline.streams.poison import POISON_WINDOW, PoisonWatch
 from tapeline.streams.processor import LaneOutput, Processor, ProcessorFactory, TicksOutput
 from tapeline.streams.store import Commit, DeadLetter, LaneStore, days_before, id_key
 from tapeline.streams.ticks import TickRows
@@ -125,7 +125,8 @@ class LaneTask:
             When the server is gone. What was not committed is applied again by the next owner.
         """
         await self._load()
-        count = self._config.batch_size
+        # What begins with poison is known before the first letter is written.
+        count = max(self._config.batch_size, POISON_WINDOW)
         while not self._stopping:
             asked = 1 if self._failing_id else count
             block = await self._store.read(self._lane, self._position, count=asked, block_s=IDLE_BLOCK_S)

@@ -36,17 +36,20 @@ class PoisonWatch:
         Raises
         ------
         Poisoned
-            When, at any bad entry, more than half of the last ``POISON_WINDOW`` were.
+            When, at any bad entry, more than half of the last ``POISON_WINDOW`` were, or of the first so many.
         """
         flags = np.zeros(n_entries, np.bool_)
         flags[list(bad)] = True
+        is_first = self._flags.size < POISON_WINDOW
         flags = np.concatenate([self._flags, flags])
         self._flags = flags[-POISON_WINDOW:]
-        if not bad or flags.size < POISON_WINDOW:
+        if flags.size < POISON_WINDOW or not (bad or is_first):
             return
         so_far = np.concatenate([[0], np.cumsum(flags)])
         within = so_far[POISON_WINDOW:] - so_far[:-POISON_WINDOW]
-        too_many = within[flags[POISON_WINDOW - 1 :] & (2 * within > POISON_WINDOW)]
+        is_judged = flags[POISON_WINDOW - 1 :].copy()
+        is_judged[0] |= is_first
+        too_many = within[is_judged & (2 * within > POISON_WINDOW)]
         if too_many.size:
             raise Poisoned(
                 f"{too_many[0]} of the last {POISON_WINDOW} entries of {self._where} cannot be read: the worker stops "
