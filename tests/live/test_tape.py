@@ -43,8 +43,15 @@ def test_a_parquet_of_one_symbol_is_named_by_the_caller(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("price,volume\n1,2\n", "no column for time, symbol; it has price, volume"),
-        ("symbol,price,volume,time\nA,x,1,1767623400\n", "does not read"),
-        ("symbol,price,volume,time\nA,1,1,yesterday\n", "does not read"),
+        (
+            "symbol,price,volume,time\nA,2,1,1767623400\nA,x,1,1767623400\n",
+            "row 2 has 'x' for its price, which is not a number",
+        ),
+        (
+            "symbol,price,volume,time\nA,1,1,1767623400\nA,1,1,yesterday\n",
+            "row 2 has 'yesterday' for its time, which is not",
+        ),
+        ("\x16,price,volume,time\n\x16,1\n", r"cannot be read: .* got 2: \?,1"),
     ],
 )
 def test_a_file_that_is_no_tape_says_why(tmp_path: Path, text: str, reason: str) -> None:

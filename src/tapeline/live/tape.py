@@ -8,10 +8,10 @@ Refuses a file without symbol, price, volume or time, with the names that it doe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,11 @@ from tapeline.streams.lanes import lane_of
 from tapeline.streams.processor import Alert, HotRow, LaneOutput
 from tapeline.streams.ticks import NUMBERS, TickRows
 
+T = TypeVar("T")
+
 CHUNK_ROWS = 50_000
+_MAX_SAID = 200
+"""Letters of another library's words that are told on."""
 _NAMES = {
     "symbol": ("symbol", "tradingsymbol", "ticker"),
     "price": ("last_price", "price"),
@@ -66,12 +70,15 @@ def read_ticks(path: Path, *, symbol: str = "", feed: str = "file", label: Label
     )
     if missing:
         raise DataError(f"{path} has no column for {', '.join(missing)}; it has {', '.join(table.column_names)}")
-    try:
-        times = _times_ns(column["time"])
-        numbers = np.stack([_numbers(column[name], table.num_rows) for name in NUMBERS], axis=1)
-        names, index = _symbols(column["symbol"], symbol, table.num_rows)
-    except (pa.ArrowException, ValueError) as error:
-        raise DataError(f"{path} has a column that does not read: {error}") from error
+    times = _converted(path, "time", column["time"], _times_ns, "a time: an epoch, or ISO 8601 with its zone")
+    columns = [
+        _converted(path, name, column[name], _numbers, "a number")
+        if column[name] is not None
+        else np.full(table.num_rows, np.nan)
+        for name in NUMBERS
+    ]
+    numbers = np.stack(columns, axis=1)
+    names, index = _symbols(column["symbol"], symbol, table.num_rows)
     for cut in range(0, table.num_rows, CHUNK_ROWS):
         part = slice(cut, cut + CHUNK_ROWS)
         origin = np.zeros(index[part].size, np.int64)
@@ -84,7 +91,8 @@ def _read(path: Path) -> pa.Table:
     except FileNotFoundError:
         raise DataError(f"there is no file {path}") from None
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        said = "".join(each if each.isprintable() else "?" for each in str(error)[:_MAX_SAID])
+        raise DataError(f"{path} cannot be read: {said}") from error
 
 
 def _column(table: pa.Table, names: Iterable[str]) -> Any:
@@ -94,23 +102,35 @@ def _column(table: pa.Table, names: Iterable[str]) -> Any:
     return None
 
 
+def _converted(path: Path, what: str, column: Any, convert: Callable[[Any], T], wanted: str) -> T:
+    """Return a column as numbers; of one that does not read, name the first row that is to blame."""
+    try:
+        return convert(column)
+    except (pa.ArrowException, ValueError) as error:
+        for row in range(len(column)):
+            try:
+                convert(column.slice(row, 1))
+            except (pa.ArrowException, ValueError):
+                value = str(column[row].as_py())[:40]
+                raise DataError(f"{path}: row {row + 1} has {value!r} for its {what}, which is not {wanted}") from error
+        raise DataError(f"{path} has a {what} that does not read: it is of type {column.type}") from error
+
+
 def _times_ns(column: Any) -> I64:
     """Return UTC nanoseconds; the unit of a number is told by its size."""
     if pa.types.is_timestamp(column.type):
         return np.asarray(column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64()).to_numpy(), np.int64)
     if pa.types.is_floating(column.type):
         return np.round(np.asarray(column.to_numpy()) * 1e6).astype(np.int64) * 1000
-    if pa.types.is_string(column.type):
+    if pa.types.is_string(column.type) and not pc.all(pc.utf8_is_digit(column)).as_py():
         column = column.cast(pa.timestamp("ns", "UTC"))
         return np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
-    whole: I64 = np.asarray(column.to_numpy(), np.int64)
+    whole: I64 = np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
     unit = np.select([whole < 10**11, whole < 10**14, whole < 10**17], [10**9, 10**6, 10**3], 1)
     return np.asarray(whole * unit, np.int64)
 
 
-def _numbers(column: Any, n: int) -> F64:
-    if column is None:
-        return np.full(n, np.nan)
+def _numbers(column: Any) -> F64:
     return np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(), np.float64)
 
 
