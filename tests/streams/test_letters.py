@@ -115,7 +115,8 @@ def test_refused_rows_are_sent_again_as_frames_and_are_not_corrected(
     rows = TickRows(("A",), (("sip", Label.REAL),), zero, zero, zero + 1_767_623_400 * 10**9, numbers)
     at(bury(frames.pack([frames.encode_ticks(rows), frames.encode_ticks(rows)])))
     ((name, letter),) = portal.call(read_letters, address)
-    assert list(describe(letter)) == ["a frame of 2 ticks: A"] * 2
+    line = "  A: price 1, volume 1, bid 1, ask 1, oi 1, time 1767623400000000000 ns"
+    assert list(describe(letter)) == ["a frame of 2 ticks: A", line, line] * 2
     with pytest.raises(BadInput, match="holds frames"):
         portal.call(replay_letters, address, name, {b"price": b"5"})
     assert at(on_ingress) == []

@@ -106,3 +106,26 @@ def test_a_third_of_poison_on_the_ingress_stops_nobody_and_is_a_line_a_batch(cap
     lines = [record.getMessage() for record in caplog.records if "to the dead letters" in record.getMessage()]
     assert "the ingress, entry" in lines[0]
     assert len(lines) < 12
+
+
+@pytest.mark.parametrize(
+    ("flaw", "reason"),
+    [
+        ({b"price": b"-7"}, "a price that is not a positive number of a possible size"),
+        ({b"price": b"0"}, "a price that is not a positive number of a possible size"),
+        ({b"volume": b"-1"}, "a volume that is not a number of at least zero"),
+        ({b"bid": b"-1"}, "a bid, ask or open interest below zero or impossibly large"),
+    ],
+)
+def test_a_single_tick_with_an_impossible_number_is_a_letter_of_its_own_with_its_fields(
+    flaw: dict[bytes, bytes], reason: str
+) -> None:
+    async def main() -> None:
+        worker, ingress = await work_until_done([GOOD, {**GOOD, **flaw}, GOOD, {**GOOD, b"price": b" -3 "}])
+        assert worker.poisoned is None
+        first, second = await ingress.read_dead(BEGINNING, count=10)
+        assert (first.reason, first.payload) == (reason, frames.pack_fields({**GOOD, **flaw}))
+        assert second.payload == frames.pack_fields({**GOOD, b"price": b" -3 "})
+        assert worker.rows == 2
+
+    seeded_run(main)

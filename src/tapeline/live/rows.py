@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 
 from tapeline.core.types import BarFrame
 from tapeline.streams.processor import Refused
-from tapeline.streams.ticks import TickRows
 
 _Mask = NDArray[np.bool_]
 
-MOST = 1e12
-"""No price, volume or open interest of a single tick is larger."""
 TOO_LATE = "too late: its bar is not kept any more"
 
 
@@ -60,15 +57,4 @@ def _reasons(frame: BarFrame, floor_ns: int) -> dict[str, _Mask]:
         "a volume that is not a number of at least zero": ~has_volume,
         "a vwap that is neither missing nor positive": ~has_vwap,
         TOO_LATE: frame.event_ns < floor_ns,
-    }
-
-
-def tick_reasons(rows: TickRows) -> dict[str, _Mask]:
-    """Return reason -> ticks it applies to, each of which may not touch a bar."""
-    price, volume, *quotes = rows.numbers.T
-    bad_quote = np.logical_or.reduce([(quote < 0) | (quote > MOST) for quote in quotes])  # NaN: there is none
-    return {
-        "a price that is not a positive number of a possible size": ~((price > 0) & (price <= MOST)),
-        "a volume that is not a number of at least zero": ~((volume >= 0) & (volume <= MOST)),
-        "a bid, ask or open interest below zero or impossibly large": bad_quote,
     }

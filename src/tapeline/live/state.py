@@ -20,10 +20,10 @@ from tapeline.live.indicators import LaneIndicators
 from tapeline.live.parts import load_parts, to_parts
 from tapeline.live.patterns import find_patterns
 from tapeline.live.quotes import Quotes
-from tapeline.live.rows import TOO_LATE, split_rows, tick_reasons
+from tapeline.live.rows import TOO_LATE, split_rows
 from tapeline.live.session import Session
 from tapeline.streams.processor import Alert, HotRow, LaneOutput, TicksOutput
-from tapeline.streams.ticks import TickRows
+from tapeline.streams.ticks import TickRows, tick_reasons
 
 _RSI = "rsi_14"
 

@@ -25,6 +25,7 @@ from tapeline.streams.ticks import (
     TickRows,
     check_symbols,
     flaw_of_symbol,
+    flaws_of_ticks,
     origin_of,
     parse_tick,
 )
@@ -136,8 +137,12 @@ class Block:
                 "field symbol, feed or label is not UTF-8, too long, unknown, or holds a control character"
             )
         entries = entries[keep]
-        rows = index[keep], origin[keep], found.event_ns[entries], found.numbers[entries]
-        return entries, TickRows(texts, origins, *rows)
+        columns = index[keep], origin[keep], found.event_ns[entries], found.numbers[entries]
+        rows = TickRows(texts, origins, *columns)
+        flaws = flaws_of_ticks(rows)
+        bad.update((int(entries[row]), reason) for row, reason in flaws.items())
+        sound = np.setdiff1d(np.arange(len(rows)), list(flaws)) if flaws else None
+        return (entries, rows) if sound is None else (entries[sound], rows.some(sound))
 
     def _origins(self, spans: I64) -> tuple[I64, tuple[Origin, ...], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
         """Return each row's origin, the origins, and which rows have none that can be read."""

@@ -7,6 +7,7 @@ Out: the letters; or their entries on the ingress once more. Refuses to send aga
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from tapeline.core.errors import BadInput, BadMessage
@@ -14,6 +15,7 @@ from tapeline.core.types import BarFrame
 from tapeline.streams import frames, keys
 from tapeline.streams.ingress import IngressProgress, ValkeyIngress
 from tapeline.streams.store import BEGINNING, DeadLetter, LaneProgress
+from tapeline.streams.ticks import NUMBERS, TickRows
 from tapeline.streams.valkey import ValkeyLaneStore, connect
 from tapeline.streams.witness import Loss, read_losses
 
@@ -126,4 +128,12 @@ def describe(letter: DeadLetter) -> Iterator[str]:
             yield repr(part[:100])
             continue
         what = f"bars of {found.timeframe_s} s" if isinstance(found, BarFrame) else "ticks"
-        yield f"a frame of {len(found)} {what}: {', '.join(found.symbols[:10])}"
+        yield f"a frame of {len(found)} {what}: {', '.join(dict.fromkeys(found.symbols[:10]))}"
+        if not isinstance(found, BarFrame):
+            yield from map(partial(_line, found), range(min(len(found), 10)))
+
+
+def _line(ticks: TickRows, row: int) -> str:
+    numbers = zip(NUMBERS, ticks.numbers[row].tolist(), strict=True)
+    said = (f"{name} {value:g}" for name, value in numbers if value == value)  # not NaN
+    return f"  {ticks.symbols[ticks.symbol[row]]}: {', '.join(said)}, time {ticks.event_ns[row]} ns"

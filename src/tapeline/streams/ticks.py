@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tapeline.core.errors import BadMessage
 from tapeline.core.types import F64, I64, Label
@@ -26,6 +27,8 @@ LATEST_NS = 4_102_444_800_000_000_000
 MAX_ENTRY_BYTES = 8 * 1024 * 1024
 """Larger entries are refused unread."""
 MAX_SYMBOL_BYTES = 64
+MOST = 1e12
+"""No price, volume or open interest of a single tick is larger."""
 NUMBERS = ("price", "volume", "bid", "ask", "oi")
 """Columns of ``TickRows.numbers``."""
 NO_FEED = "ticks"
@@ -103,8 +106,28 @@ class TickRows:
         )
 
 
+def tick_reasons(rows: TickRows) -> dict[str, NDArray[np.bool_]]:
+    """Return reason -> ticks it applies to, each of which may not touch a bar."""
+    price, volume, *quotes = rows.numbers.T
+    bad_quote = np.logical_or.reduce([(quote < 0) | (quote > MOST) for quote in quotes])  # NaN: there is none
+    return {
+        "a price that is not a positive number of a possible size": ~((price > 0) & (price <= MOST)),
+        "a volume that is not a number of at least zero": ~((volume >= 0) & (volume <= MOST)),
+        "a bid, ask or open interest below zero or impossibly large": bad_quote,
+    }
+
+
+def flaws_of_ticks(rows: TickRows) -> dict[int, str]:
+    """Return row -> the first reason for which it may not touch a bar."""
+    found: dict[int, str] = {}
+    for reason, mask in tick_reasons(rows).items():
+        for row in np.flatnonzero(mask).tolist():
+            found.setdefault(row, reason)
+    return found
+
+
 def parse_tick(fields: Mapping[bytes, bytes]) -> TickRows:
-    """Return the one row that an entry's fields say; raise ``BadMessage`` with the reason when they say none."""
+    """Return the one row that an entry's fields say; raise ``BadMessage`` with the reason when it is none."""
     if sum(map(len, fields.values())) + sum(map(len, fields)) > MAX_ENTRY_BYTES:
         raise BadMessage(f"too large: a tick of more than the {MAX_ENTRY_BYTES:,} bytes that are accepted")
     symbol = _text(fields, b"symbol", b"tradingsymbol")
@@ -116,7 +139,10 @@ def parse_tick(fields: Mapping[bytes, bytes]) -> TickRows:
     check_times(np.array([event_ns], np.int64))
     zero = np.zeros(1, np.int64)
     origin = origin_of(fields.get(b"feed"), fields.get(b"label"))
-    return TickRows((symbol,), (origin,), zero, zero, np.array([event_ns], np.int64), np.array([numbers]))
+    rows = TickRows((symbol,), (origin,), zero, zero, np.array([event_ns], np.int64), np.array([numbers]))
+    for reason in flaws_of_ticks(rows).values():
+        raise BadMessage(reason)
+    return rows
 
 
 def flaw_of_symbol(symbol: str) -> str | None:
