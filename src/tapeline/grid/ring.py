@@ -100,6 +100,9 @@ class Ring:
         ring = Ring(self.capacity, 0, self.day_begins_s)
         ring.events, ring.sessions = self.events.copy(), self.sessions.copy()
         ring.oldest, ring.n = self.oldest, self.n
+        if np.array_equal(columns, np.arange(self.fields.shape[2])):
+            ring.fields, ring.revision = self.fields.copy(), self.revision.copy()
+            return ring
         if is_known.all() and len(columns):
             ring.fields = np.empty((len(BAR_FIELDS), self.capacity, len(columns)))
             taken = ring.fields

@@ -89,7 +89,7 @@ class Block:
     def decode(self) -> tuple[list[Run], dict[int, str]]:
         """Return the runs, and entry -> reason for those that cannot be read."""
         bad: dict[int, str] = {}
-        parts = [self._plain_ticks(bad)]
+        parts = [self._plain_ticks(bad)] if (self.columns.kind == TICK).any() else []
         bars: list[tuple[int, BarFrame]] = []
         for i in np.flatnonzero(self.columns.kind != TICK).tolist():
             try:
