@@ -40,6 +40,12 @@ def test_a_block_is_poisoned_by_the_worst_of_its_stretches(before: int, bad: ran
         watch.judge(2000, bad)
 
 
+def test_whoever_wants_every_entry_as_a_letter_is_never_stopped() -> None:
+    PoisonWatch("lane 0", 100.0).judge(2000, range(2000))
+    with pytest.raises(Poisoned, match="21 of the last 200"):
+        PoisonWatch("lane 0", 10.0).judge(2000, range(500, 600))
+
+
 async def work_until_done(entries: list[dict[bytes, bytes]]) -> tuple[Worker, MemoryIngress]:
     """Be the one worker until the ingress is routed or the worker stops by itself."""
     store = MemoryLaneStore()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -158,3 +159,13 @@ def test_logs_that_cannot_be_kept_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="logs of the workers cannot be kept in"):
         start_stream_processor("unix:///nowhere", 1, logs=tmp_path / "file" / "logs")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"num_workers": 0}, {"num_workers": -1}, {"num_workers": 1.5}, {"num_workers": "two"}, {"batch_size": 0}],
+)
+def test_a_number_of_workers_or_entries_that_is_none_is_one_sentence(how: dict[str, Any]) -> None:
+    ((what, value),) = how.items()
+    with pytest.raises(BadInput, match=f"^{what} is {re.escape(repr(value))}: give a whole number of at least 1"):
+        start_stream_processor("redis://localhost:1", **how)

@@ -99,7 +99,7 @@ class LaneTask:
         self._failing_id = ""
         self._is_hopeless = False
         self._pending = _Pending()
-        self._poison = PoisonWatch(f"lane {lane}")
+        self._poison = PoisonWatch(f"lane {lane}", config.max_poison_pct)
         self._unsaved_rows = self._unsaved_entries = 0
         self._saved_s = self._shown_s = 0.0
 

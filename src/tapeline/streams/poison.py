@@ -13,7 +13,7 @@ import numpy as np
 from tapeline.core.errors import BadInput
 
 POISON_WINDOW = 200
-"""Of this many entries in a row more than half may not be poison."""
+"""So many entries in a row are judged together."""
 
 
 class Poisoned(BadInput):
@@ -24,10 +24,18 @@ class Poisoned(BadInput):
 
 
 class PoisonWatch:
-    """Judges the entries of one stream, in their order. ``where`` names it, as in ``lane 3``."""
+    """Judges the entries of one stream, in their order.
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    Parameters
+    ----------
+    where
+        What the stream is called, as in ``lane 3``.
+    most_pct
+        Of ``POISON_WINDOW`` entries in a row not more than this share may be poison.
+    """
+
+    def __init__(self, where: str, most_pct: float = 50.0) -> None:
+        self._where, self._most = where, most_pct / 100.0 * POISON_WINDOW
         self._flags = np.zeros(0, np.bool_)
 
     def judge(self, n_entries: int, bad: Collection[int]) -> None:
@@ -36,7 +44,7 @@ class PoisonWatch:
         Raises
         ------
         Poisoned
-            When, at any bad entry, more than half of the last ``POISON_WINDOW`` were, or of the first so many.
+            When, at any bad entry, too many of the last ``POISON_WINDOW`` were, or of the first so many.
         """
         flags = np.zeros(n_entries, np.bool_)
         flags[list(bad)] = True
@@ -49,9 +57,10 @@ class PoisonWatch:
         within = so_far[POISON_WINDOW:] - so_far[:-POISON_WINDOW]
         is_judged = flags[POISON_WINDOW - 1 :].copy()
         is_judged[0] |= is_first
-        too_many = within[is_judged & (2 * within > POISON_WINDOW)]
+        too_many = within[is_judged & (within > self._most)]
         if too_many.size:
             raise Poisoned(
                 f"{too_many[0]} of the last {POISON_WINDOW} entries of {self._where} cannot be read: the worker stops "
-                f"and leaves them where they are; look at the dead letters, and at who writes {self._where}"
+                f"and leaves them where they are; look at who writes {self._where}, or set streams.max_poison_pct to "
+                "100 to make dead letters of them all"
             )

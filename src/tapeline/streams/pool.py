@@ -191,13 +191,16 @@ def start_stream_processor(
     Raises
     ------
     BadInput
-        When the settings cannot be read, the logs or marks not be kept, or the name is none.
+        When a number is none, the settings cannot be read, the logs or marks not be kept, or the name is none.
 
     Examples
     --------
     >>> with start_stream_processor("redis://localhost:6379/1", num_workers=7) as running:  # doctest: +SKIP
     ...     running.wait()
     """
+    for number, what in ((num_workers, "num_workers"), (batch_size, "batch_size")):
+        if number is not None and (type(number) is not int or number < 1):
+            raise BadInput(f"{what} is {number!r}: give a whole number of at least 1, or leave it out")
     # The address may hold a password, which has no place on a command line.
     environ = {**os.environ, "TAPELINE_STREAMS__REDIS_URL": redis_url}
     if batch_size is not None:

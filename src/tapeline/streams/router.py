@@ -66,7 +66,7 @@ class Router:
         self._renewed_s = 0.0
         self._n_lanes, self._term = config.lanes, 0
         self._routed: dict[int, tuple[int, int]] = {}
-        self._poison = PoisonWatch("the ingress")
+        self._poison = PoisonWatch("the ingress", config.max_poison_pct)
         self.entries = self.rows = self.dead = 0
 
     def stop(self) -> None:
@@ -163,7 +163,9 @@ class Router:
         standing = await self._ingress.open(self._token, self._n_lanes)
         offset = id_key(standing.offset)
         self._term = standing.term
-        self._poison = PoisonWatch("the ingress")  # what was read and not routed is read again
+        self._poison = PoisonWatch(
+            "the ingress", self._config.max_poison_pct
+        )  # what was read and not routed is read again
         self._routed = {lane: id_key(at) for lane, at in standing.routed.items() if id_key(at) > offset}
         return standing.offset
 

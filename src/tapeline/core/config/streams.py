@@ -48,6 +48,9 @@ class StreamsConfig(Section, frozen=True):
     `tapeline process` take this one and the next ones, `tapeline status` names them."""
     max_deliveries: Count = 5
     """Tries of one entry before it goes to the dead letters."""
+    max_poison_pct: Annotated[float, Meta(gt=0, le=100)] = 50.0
+    """A worker stops when more than this share of 200 entries in a row cannot be read; at 100 it never does, and all of
+    them become dead letters."""
 
     def __post_init__(self) -> None:
         if 0 < self.workers < self.min_workers:
