@@ -23,7 +23,6 @@ import tapeline
 from tapeline.core.calendar import SessionCalendar
 from tapeline.core.clock import Clock, LogicalClock, SystemClock
 from tapeline.core.config import Config, FeedConfig
-from tapeline.core.config.load import load
 from tapeline.core.config.secrets import (
     AlpacaKeys,
     RedditKeys,
@@ -85,7 +84,7 @@ from tapeline.streams.shelf import ValkeyShelf
 from tapeline.streams.store import LaneProgress, LaneStore
 from tapeline.streams.valkey import connect
 from tapeline.streams.witness import watch_losses
-from tapeline.streams.worker import serve_worker
+from tapeline.streams.worker import lay_out, serve_worker
 from tapeline.thesis.discovery import TalkSource
 from tapeline.thesis.talk import RedditTalk, YouTubeTalk
 from tapeline.thesis.vendors import vendor_sources
@@ -155,7 +154,6 @@ async def open_desk(
         address = await _stream_server(stack, config, home, say)
         workers = Workers(config, home, address)
         stack.push_async_callback(anyio.to_thread.run_sync, workers.terminate)
-        say(f"workers: {len(workers.children)} on {config.streams.lanes} lanes")
         simulator = await open_simulator(stack, config, home, say) if replay else None
         home.write_note(msgspec.structs.replace(note, valkey=address, simulator=simulator.url if simulator else ""))
         config = asking(config, simulator)
@@ -163,6 +161,8 @@ async def open_desk(
         # An embedded server that dies ends the node; another is waited for while it fails over.
         patience_s = PATIENCE_S if config.streams.redis_url else 0.0
         store = await stack.enter_async_context(connect(address, patience_s=patience_s))
+        config = await _with_lanes(config, store)
+        say(f"workers: {len(workers.children)} on {config.streams.lanes} lanes")
         clock = await _clock(stack, config, calendar, simulator, store, say)
         # A replay's simulator counts for itself, on its own clock; a vendor counts whatever is sent with our key.
         state = None if replay else await _counts(stack, home, address)
@@ -232,6 +232,12 @@ async def _stream_server(stack: AsyncExitStack, config: Config, home: Home, say:
     server = await stack.enter_async_context(embedded_valkey(home.valkey_path))
     say(f"stream server: embedded Valkey on {server.socket_path}")
     return f"unix://{server.socket_path}"
+
+
+async def _with_lanes(config: Config, store: LaneStore) -> Config:
+    """Return the settings with the number of lanes that the server has, unless they say one."""
+    lanes = config.streams.lanes or (await lay_out(store, config.streams)).lanes
+    return msgspec.structs.replace(config, streams=msgspec.structs.replace(config.streams, lanes=lanes))
 
 
 def _tell_of_model(board: Board, say: Say, trouble: str) -> None:
@@ -362,8 +368,7 @@ def work(config: Config, address: str, name: str, marks_path: Path) -> None:
     serve_worker(address, name, config.streams, lambda _lane: LaneState(config.live), hot_ttl_s=ttl_s, marks=marks)
 
 
-async def lane_progress(address: str, home: Home) -> list[LaneProgress]:
-    """Return where each lane of the node in ``home`` stands, asked at its stream server."""
+async def lane_progress(address: str) -> list[LaneProgress]:
+    """Return where each lane of a stream server stands."""
     async with connect(address) as store:
-        lanes = (await store.layout()).lanes or load(home.settings_path, {}).config.streams.lanes
-        return [await store.progress(lane) for lane in range(lanes)]
+        return [await store.progress(lane) for lane in range((await store.layout()).lanes)]

@@ -415,3 +415,35 @@ def test_letters_of_a_batch_are_one_line_in_the_log(caplog: pytest.LogCaptureFix
     assert seeded_run(main) == 3
     (line,) = [record.getMessage() for record in caplog.records if "dead letters" in record.getMessage()]
     assert "and 2 more: to the dead letters: a tick without last_price or price" in line
+
+
+@pytest.mark.parametrize(
+    ("settings", "lanes"),
+    [(StreamsConfig(lanes=5), 5), (StreamsConfig(workers=3), 6), (StreamsConfig(min_workers=8), 16)],
+)
+def test_a_fresh_server_gets_the_lanes_that_are_said_or_two_for_each_worker(
+    settings: StreamsConfig, lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tapeline.streams.worker.os.cpu_count", lambda: 2)
+
+    async def main() -> None:
+        store = MemoryLaneStore()
+        assert (await worker.lay_out(store, settings)).lanes == lanes
+        assert (await worker.lay_out(store, StreamsConfig(lanes=lanes + 1))).lanes == lanes  # those there are
+
+    seeded_run(main)
+
+
+def test_who_lays_out_second_takes_the_lanes_of_the_first() -> None:
+    class Overtaken(MemoryLaneStore):
+        """A store that somebody else lays out between our look and our claim."""
+
+        async def claim_lanes(self, n_lanes: int) -> None:
+            """See ``LaneStore``."""
+            await super().claim_lanes(3)
+            await super().claim_lanes(n_lanes)
+
+    async def main() -> None:
+        assert (await worker.lay_out(Overtaken(), StreamsConfig(workers=4))).lanes == 3
+
+    seeded_run(main)

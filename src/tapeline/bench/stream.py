@@ -40,16 +40,18 @@ from tapeline.bench.stream_load import (
     ticks,
     with_poison,
 )
+from tapeline.core.config import StreamsConfig
 from tapeline.core.process import Child, spawn
 from tapeline.core.types import NS_PER_S
 from tapeline.streams import frames, keys
 from tapeline.streams.embedded import embedded_valkey
 from tapeline.streams.ticks import TickRows
+from tapeline.streams.worker import fresh_lanes
 
 Tape = Callable[[Market, int], Iterator[TickRows]]
 
-LANES = 2
-"""As many as two cores can use: see "How many lanes" in docs/streams.md."""
+LANES = fresh_lanes(StreamsConfig())
+"""As many as a fresh server gets on this machine."""
 FRAME_ROWS = 500
 SUSTAINED_A_SECOND, LATENCY_A_SECOND = 30_000, 5_000
 PROBES_A_SECOND = 50

@@ -31,7 +31,7 @@ def lanes(
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every second, until Ctrl-C.")] = False,
     number: Annotated[
         int | None,
-        typer.Option("--set", min=1, max=1024, help="Change the number of lanes; afterwards set streams.lanes to it."),
+        typer.Option("--set", min=1, max=1024, help="Change the number of lanes."),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -98,7 +98,9 @@ def _change(number: int, address: str, config: Path | None, *, as_json: bool) ->
     if as_json:
         typer.echo(msgspec.json.encode({"lanes": layout.lanes, "changes": layout.epoch}).decode())
         return
-    typer.echo(f"{layout.lanes} lanes; set streams.lanes = {layout.lanes} before the node starts again")
+    told = settings.streams.lanes not in (0, layout.lanes)
+    to_do = f"; set streams.lanes = {layout.lanes} before the node starts again" if told else ""
+    typer.echo(f"{layout.lanes} lanes{to_do}")
 
 
 def _table(now: Any, before: Any, seconds: float) -> Any:

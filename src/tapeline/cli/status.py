@@ -39,7 +39,7 @@ def status(as_json: JsonOption = False) -> None:
 
     home = default_home(os.environ)
     note = _note(home)
-    lanes, losses = anyio.run(lane_progress, note.valkey, home), anyio.run(stream_losses, note.valkey)
+    lanes, losses = anyio.run(lane_progress, note.valkey), anyio.run(stream_losses, note.valkey)
     wrong = troubles_of(note.api) if note.api else {}
     settings = load_settings(home.settings_path if home.settings_path.is_file() else None).config
     disk, metrics = usage_of(home, settings), _metrics_of(settings.streams)

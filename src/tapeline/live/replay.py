@@ -22,6 +22,7 @@ from tapeline.streams.processor import Alert
 from tapeline.streams.replays import ReplayGroup, replay_group
 from tapeline.streams.ticks import TickRows
 from tapeline.streams.valkey import ValkeyLaneStore, connect
+from tapeline.streams.worker import fresh_lanes
 
 _AT_ONCE = 5_000
 """Entries of a read: a second of 5,000 ticks."""
@@ -61,7 +62,7 @@ async def replay_ingress(address: str, config: Config, begin_ms: int, end_ms: in
     address
         The stream server.
     config
-        ``live`` says what lanes do, ``streams.lanes`` how many there are, as for the workers.
+        ``live`` says what lanes do, ``streams.lanes`` how many a fresh server gets.
     begin_ms, end_ms
         Milliseconds in the ids of the entries.
     group
@@ -78,7 +79,7 @@ async def replay_ingress(address: str, config: Config, begin_ms: int, end_ms: in
         connect(address) as store,
         replay_group(store, name, secrets.token_hex(8), after=after, ttl_s=config.live.hot_ttl_s) as results,
     ):
-        run = _Run(store, results, Replay(config.live, config.streams.lanes))
+        run = _Run(store, results, Replay(config.live, (await store.layout()).lanes or fresh_lanes(config.streams)))
         return await run.through(after, end_ms)
 
 

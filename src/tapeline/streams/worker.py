@@ -15,16 +15,17 @@ import os
 import secrets
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from tapeline.core.config import StreamsConfig
-from tapeline.core.errors import Unavailable
+from tapeline.core.errors import ConfigError, Unavailable
 from tapeline.streams.ingress import Ingress, ValkeyIngress
 from tapeline.streams.lane_task import EntryFailed, LaneCounts, LaneTask
-from tapeline.streams.layout import lane_count_error
+from tapeline.streams.layout import Layout, lane_count_error
 from tapeline.streams.marks import Marks
 from tapeline.streams.poison import Poisoned
 from tapeline.streams.processor import ProcessorFactory
@@ -311,7 +312,9 @@ def serve_worker(
         unique_id = f"{worker_id}-{secrets.token_hex(4)}"
         async with connect(address) as store:
             await store.ping()
-            await _lay_out(store, config.lanes)
+            layout = await lay_out(store, config)
+            if config.lanes not in (0, layout.lanes):  # it writes to none by itself
+                log.warning("%s; this worker takes those there are", lane_count_error(layout, config.lanes))
             for warning in await store.check_durability():
                 log.warning("%s", warning)
             worker = Worker(store, factory, config, unique_id, hot_ttl_s, ValkeyIngress(store), marks)
@@ -328,13 +331,19 @@ def serve_worker(
     anyio.run(main, backend="asyncio")
 
 
-async def _lay_out(store: LaneStore, n_lanes: int) -> None:
-    """Lay a fresh store out; of one that has lanes a worker takes those there are: it writes to none by itself."""
+def fresh_lanes(config: StreamsConfig) -> int:
+    """Return how many lanes a fresh server gets: the configured number, or two for each worker this machine runs."""
+    return config.lanes or 2 * worker_count(config.workers, least=config.min_workers)
+
+
+async def lay_out(store: LaneStore, config: StreamsConfig) -> Layout:
+    """Return the layout of a store; a fresh one gets ``fresh_lanes``."""
     layout = await store.layout()
-    if not layout.lanes:
-        await store.claim_lanes(n_lanes)
-    elif layout.lanes != n_lanes:
-        log.warning("%s; this worker takes those there are", lane_count_error(layout, n_lanes))
+    if layout.lanes:
+        return layout
+    with suppress(ConfigError):  # somebody was first, with another number
+        await store.claim_lanes(fresh_lanes(config))
+    return await store.layout()
 
 
 async def _stop_at_signal(signals: AsyncIterator[signal.Signals], worker: Worker) -> None:

@@ -16,7 +16,9 @@ class StreamsConfig(Section, frozen=True):
     redis_url: str = ""
     """redis:// or rediss:// of a server (Redis >= 7 or Valkey), of a cluster that of several nodes, with commas between
     them; empty starts the embedded Valkey in the home."""
-    lanes: Annotated[int, Meta(ge=1, le=1024)] = 4
+    lanes: Annotated[int, Meta(ge=0, le=1024)] = 0
+    """Streams that the symbols are spread over; 0 takes those that the server has, and makes two a worker on a fresh
+    one."""
     workers: Annotated[int, Meta(ge=0, le=64)] = 0
     """Worker processes; 0 means 70 % of the cores, at least min_workers, at most 8."""
     min_workers: Annotated[int, Meta(ge=1, le=64)] = 1
