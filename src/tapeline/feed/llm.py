@@ -83,6 +83,28 @@ class LanguageModel(Protocol):
         ...
 
 
+class ModelBehind:
+    """What stands before a ``LanguageModel`` and says the same of itself; whoever is one adds how it is asked."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._model.name
+
+    @property
+    def max_context_tokens(self) -> int:
+        """Most tokens of a prompt."""
+        return self._model.max_context_tokens
+
+    @property
+    def max_answer_tokens(self) -> int:
+        """Tokens of a usual answer."""
+        return self._model.max_answer_tokens
+
+
 def llm_host(config: LlmConfig, clock: Clock, *, base_url: str, api_key: str = "") -> Host:
     """Return the model's host, with its limiter.
 

@@ -19,7 +19,7 @@ import msgspec
 from tapeline.core.errors import BadInput, ProcessDied
 from tapeline.core.outcome import Kind, Outcome, nothing, value_of
 from tapeline.core.process import Child, spawn
-from tapeline.feed.llm import LLM_HOST, LanguageModel
+from tapeline.feed.llm import LLM_HOST, LanguageModel, ModelBehind
 from tapeline.feed.model_server import Ready
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -168,7 +168,7 @@ class ModelServer:
         changed.set()
 
 
-class PatientModel:
+class PatientModel(ModelBehind):
     """A ``LanguageModel`` that waits while its server is started again, and asks once more what a death cut off.
 
     Parameters
@@ -182,22 +182,8 @@ class PatientModel:
     """
 
     def __init__(self, model: LanguageModel, server: ModelServer, patience_s: float) -> None:
-        self._model, self._server, self._patience_s = model, server, patience_s
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self._model.name
-
-    @property
-    def max_context_tokens(self) -> int:
-        """Most tokens of a prompt."""
-        return self._model.max_context_tokens
-
-    @property
-    def max_answer_tokens(self) -> int:
-        """Tokens of a usual answer."""
-        return self._model.max_answer_tokens
+        super().__init__(model)
+        self._server, self._patience_s = server, patience_s
 
     async def ask(self, system: str, user: str, schema: type[T], *, max_tokens: int | None = None) -> Outcome[T]:
         """Ask the model; see ``LanguageModel.ask``.

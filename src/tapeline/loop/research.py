@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from tapeline.core.outcome import Kind, Outcome
-from tapeline.feed.llm import LanguageModel
+from tapeline.feed.llm import LanguageModel, ModelBehind
 from tapeline.thesis.collect import Sources
 from tapeline.thesis.discovery import TalkSource
 
@@ -42,7 +42,7 @@ class Research:
     gaps: tuple[tuple[str, str], ...] = ()
 
 
-class CountedModel:
+class CountedModel(ModelBehind):
     """A ``LanguageModel`` whose calls are counted, and whose silence is told.
 
     Parameters
@@ -65,23 +65,8 @@ class CountedModel:
         on_answer: Callable[[], None],
         on_failure: Callable[[str], None],
     ) -> None:
-        self._model = model
+        super().__init__(model)
         self._on_call, self._on_answer, self._on_failure = on_call, on_answer, on_failure
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self._model.name
-
-    @property
-    def max_context_tokens(self) -> int:
-        """Most tokens of a prompt."""
-        return self._model.max_context_tokens
-
-    @property
-    def max_answer_tokens(self) -> int:
-        """Tokens of a usual answer."""
-        return self._model.max_answer_tokens
 
     async def ask(self, system: str, user: str, schema: type[T], *, max_tokens: int | None = None) -> Outcome[T]:
         """Ask the model; see ``LanguageModel.ask``."""
