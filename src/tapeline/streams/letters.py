@@ -121,12 +121,12 @@ def describe(letter: DeadLetter) -> Iterator[str]:
     except BadMessage:
         yield f"{len(letter.payload):,} bytes, kept in part: {letter.payload[:60]!r}"
         return
+    if not all(map(_is_frame, parts)):
+        pairs = zip(parts[:40:2], parts[1:41:2], strict=False)
+        yield from (f"{name[:100].decode('utf-8', 'backslashreplace')} = {value[:100]!r}" for name, value in pairs)
+        return
     for part in parts[:40]:
-        try:
-            found = frames.decode_any(part)
-        except BadMessage:
-            yield repr(part[:100])
-            continue
+        found = frames.decode_any(part)
         what = f"bars of {found.timeframe_s} s" if isinstance(found, BarFrame) else "ticks"
         yield f"a frame of {len(found)} {what}: {', '.join(dict.fromkeys(found.symbols[:10]))}"
         if not isinstance(found, BarFrame):
